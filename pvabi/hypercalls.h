@@ -1,0 +1,56 @@
+/*
+ * The handlers that the one hypercall table (hypercall.c) names, by the file
+ * that holds them. Internal to pvabi and its tests.
+ */
+#ifndef PVABI_HYPERCALLS_H
+#define PVABI_HYPERCALLS_H
+
+#include "pvabi/pvabi.h"
+
+#define HYPERCALL(name) long hypercall_##name(struct vcpu *v, const uint64_t *args)
+
+/* traps.c, iret.c, vcpu_state.c */
+HYPERCALL(set_trap_table);
+HYPERCALL(set_callbacks);
+HYPERCALL(iret);
+HYPERCALL(stack_switch);
+HYPERCALL(set_segment_base);
+HYPERCALL(fpu_taskswitch);
+HYPERCALL(set_debugreg);
+HYPERCALL(get_debugreg);
+HYPERCALL(vm_assist);
+
+/* multicall.c */
+HYPERCALL(multicall);
+
+/* mmu_update.c, mmuext.c, descriptors.c, update_va.c */
+HYPERCALL(mmu_update);
+HYPERCALL(mmuext_op);
+HYPERCALL(update_va_mapping);
+HYPERCALL(update_va_mapping_otherdomain);
+HYPERCALL(set_gdt);
+HYPERCALL(update_descriptor);
+/* grant_table_op.c: (cmd, array, count) */
+HYPERCALL(grant_table_op);
+
+/* sched.c, event_channel.c, timers.c: the old calls and the ones without a table */
+HYPERCALL(sched_op_compat);
+HYPERCALL(set_timer_op);
+HYPERCALL(event_channel_op_compat);
+
+/* console_io.c, physdev.c: (cmd, count, buffer), and the old form of physdev_op */
+HYPERCALL(console_io);
+HYPERCALL(physdev_op_compat);
+
+/* Families with sub-operations. */
+extern const struct subop memory_op_subops[];	     /* memory_op.c */
+extern const struct subop xen_version_subops[];	     /* xen_version.c */
+extern const struct subop vcpu_op_subops[];	     /* vcpu_op.c; arg is args[2] */
+extern const struct subop sched_op_subops[];	     /* sched.c */
+extern const struct subop event_channel_op_subops[]; /* event_channel.c */
+extern const struct subop callback_op_subops[];	     /* callback_op.c */
+extern const struct subop nmi_op_subops[];	     /* nmi_op.c */
+extern const struct subop physdev_op_subops[];	     /* physdev.c */
+
+#undef HYPERCALL
+#endif

@@ -1,0 +1,531 @@
+/*
+ * pvabi: the Xen PV ABI as a library. This header is the folder's contract.
+ *
+ * pvabi knows nothing of KVM, files or threads. It sees domains, vcpus and a
+ * short table of services (struct host_ops) that its host provides; the host
+ * is the VMM, or a unit test with a domain in plain memory.
+ *
+ * Units: times are nanoseconds of the domain's system time unless a name says
+ * otherwise; sizes are bytes; "mfn" and "pfn" are 4 KiB frame numbers.
+ *
+ * Errors: functions return 0 or a negative errno value of the ABI (xen/errno.h
+ * has the same numbers as Linux for all that are used here).
+ *
+ * Locking: struct domain.lock covers everything that has no other rule. The
+ * dispatcher takes it around a hypercall handler unless the handler's row says
+ * HC_UNLOCKED. struct domain.evtchn_lock covers the event-channel table and may
+ * be taken with or without `lock` held (order: lock, then evtchn_lock). Fields
+ * of a vcpu belong to the thread that runs the vcpu unless they are _Atomic or
+ * say otherwise; the fields of a vcpu that is down belong to the holder of
+ * `lock`.
+ */
+#ifndef PVABI_PVABI_H
+#define PVABI_PVABI_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pvabi/lock.h"
+#include "pvabi/xen_abi.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE 4096UL
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define MAX_VCPUS 32 /* XEN_LEGACY_MAX_VCPUS: vcpu_info slots in shared_info */
+#define INVALID_MFN (~0UL)
+
+/* 64-bit guests address 4096 two-level ports (64 selector words of 64 bits). */
+#define EVTCHN_2L_PORTS 4096
+
+/* The flat ring-3 selectors that Xen gives a 64-bit guest, and Xen's part of
+ * the GDT: arch-x86/xen-x86_64.h, arch-x86/xen.h (FIRST_RESERVED_GDT_*). */
+#define GUEST_GDT_FRAMES FIRST_RESERVED_GDT_PAGE
+
+/* The L4 slots that belong to Xen (arch-x86/xen-x86_64.h: HYPERVISOR_VIRT_*). */
+#define XEN_L4_FIRST 256
+#define XEN_L4_LAST 271
+#define XEN_VIRT_START 0xffff800000000000UL
+#define XEN_VIRT_END 0xffff880000000000UL /* exclusive */
+
+struct domain;
+struct vcpu;
+struct page_info; /* pvabi/mm.h */
+
+/* ------------------------------------------------------------------------ */
+/* ABI profiles: which version of Xen is imitated.                           */
+
+enum abi_profile_id {
+	PROFILE_XEN_3_0_1, /* no sched_op_new */
+	PROFILE_XEN_3_0_2, /* changeset c445d4a0dd76: sched_op_new beside sched_op */
+	PROFILE_XEN_4_17,
+	NR_PROFILES
+};
+
+#define PROFILE_BIT(id) (1u << (id))
+#define PROFILES_ALL ((1u << NR_PROFILES) - 1)
+#define PROFILES_4_17 PROFILE_BIT(PROFILE_XEN_4_17)
+
+struct abi_profile {
+	enum abi_profile_id id;
+	const char *name;	  /* as on the command line: "xen-4.17" */
+	uint32_t version;	  /* XENVER_version: major << 16 | minor */
+	const char *extraversion; /* XENVER_extraversion */
+	uint64_t features;	  /* XENVER_get_features, submap 0 (bit XENFEAT_*) */
+	bool poll_needs_masked;	  /* SCHEDOP_poll: -EINVAL unless upcalls are masked */
+	bool vcpu_info_placement; /* VCPUOP_register_vcpu_info */
+};
+
+/* NULL when there is no such profile. */
+const struct abi_profile *abi_profile_find(const char *name);
+const struct abi_profile *abi_profile_get(enum abi_profile_id id);
+
+/* ------------------------------------------------------------------------ */
+/* What pvabi asks of its host. Every member must be set.                     */
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct host_ops {
+	/* The domain's system time. Monotonic over all vcpus; equals what a guest
+	 * computes from the published vcpu_time_info. Any thread. */
+	uint64_t (*system_time)(struct domain *d);
+	/* The guest-visible TSC now, and the parameters that turn it into system time
+	 * (xen.h: struct vcpu_time_info): fills all fields except version. */
+	void (*time_info)(struct domain *d, struct vcpu_time_info *t);
+	/* Host wall-clock time (ns since 1970), for shared_info.wc_*. */
+	uint64_t (*wallclock)(struct domain *d);
+
+	/* Something changed for `v`: pause flags cleared, events pending, a timer
+	 * armed or `stop` set. Wakes it if it sleeps, makes it leave guest mode if it
+	 * is in it. Any thread; cheap when v is already on its way. */
+	void (*vcpu_kick)(struct vcpu *v);
+
+	/* The processor's idea of v's state is stale: before v runs again the host
+	 * loads it. Called by v's own thread, or while v is down. */
+	void (*descriptors_changed)(struct vcpu *v); /* gdt_frames, ldt_base/ents */
+	void (*debugregs_changed)(struct vcpu *v);
+	void (*fpu_ts_changed)(struct vcpu *v); /* ctrlreg[0] & CR0.TS */
+
+	/* Flush translations on the vcpus in `vcpus` (bit n: vcpu n; never-run ones are
+	 * ignored): of one page, or of everything when va is ~0. Returns when no vcpu
+	 * can use the old translation any more. `lock` is held. */
+	void (*tlb_flush)(struct domain *d, uint32_t vcpus, uint64_t va);
+	/* A present page-table entry in use was overwritten in memory at machine
+	 * address `maddr`. Hosts with shadow paging must be told from inside the guest
+	 * (HOSTS: shadow paging); others ignore it. v: the current vcpu. */
+	void (*pte_overwritten)(struct vcpu *v, uint64_t maddr);
+
+	/* console_io. read: bytes taken, 0 when there are none. */
+	void (*console_write)(struct domain *d, const char *buf, size_t len);
+	size_t (*console_read)(struct domain *d, char *buf, size_t len);
+
+	/* The domain ended with SHUTDOWN_* reason: stop every vcpu soon. */
+	void (*shutdown)(struct domain *d, unsigned reason);
+	/* Frames that the guest gave back; their memory may be returned. */
+	void (*frames_released)(struct domain *d, uint64_t mfn, uint64_t nr);
+
+	/* Sleep while *word == val, and wake sleepers: for struct pv_lock. */
+	void (*lock_wait)(_Atomic uint32_t *word, uint32_t val);
+	void (*lock_wake)(_Atomic uint32_t *word);
+
+	void (*vlog)(struct domain *d, enum log_level level, const char *fmt, va_list ap);
+};
+
+/* ------------------------------------------------------------------------ */
+/* Event channels                                                             */
+
+/* Called when the guest sends on a port that an in-process backend holds.
+ * Runs in the sending vcpu's thread with evtchn_lock held: must not block or
+ * call back into evtchn_*; typically writes an eventfd. */
+typedef void (*evtchn_notify_fn)(void *arg);
+
+enum evtchn_state {
+	ECS_FREE = 0,
+	ECS_RESERVED,
+	ECS_UNBOUND,
+	ECS_INTERDOMAIN, /* remote: another port here, or a backend in our process */
+	ECS_PIRQ,
+	ECS_VIRQ,
+	ECS_IPI,
+};
+
+struct evtchn {
+	uint8_t state; /* enum evtchn_state */
+	uint8_t priority;
+	bool xen_consumer; /* held by a backend of ours on the remote side */
+	uint16_t notify_vcpu;
+	union {
+		struct {
+			domid_t remote_domid;
+		} unbound;
+		struct {
+			domid_t remote_domid;
+			evtchn_port_t remote_port;
+			struct domain *remote; /* NULL when it is a backend of ours */
+			evtchn_notify_fn notify;
+			void *arg;
+		} interdomain;
+		uint16_t virq;
+		uint16_t pirq;
+	} u;
+};
+
+/* ------------------------------------------------------------------------ */
+/* vcpus                                                                      */
+
+/* vcpu.pause_flags: v runs only while none is set. */
+#define VPF_DOWN 0x1u	 /* not initialised or VCPUOP_down */
+#define VPF_BLOCKED 0x2u /* SCHEDOP_block, SCHEDOP_poll */
+
+enum vcpu_timer { TIMER_SINGLESHOT, TIMER_PERIODIC, TIMER_POLL, NR_VCPU_TIMERS };
+
+/* vcpu.callback flags (callback.h: CALLBACKF_mask_events) and the traps that
+ * disable events come from VGCF_* and TI_GET_IF. */
+struct guest_callback {
+	uint64_t eip; /* 0: none registered */
+	bool mask_events;
+};
+
+struct vcpu {
+	struct domain *domain;
+	unsigned id;
+
+	/* The guest's registers while it is not running. rip/cs/rflags/rsp/ss are the
+	 * guest's own (cs and ss with RPL 3; kernel and user are told apart by
+	 * `kernel_mode`). rflags.IF is always set for the processor. */
+	struct cpu_user_regs regs;
+	bool kernel_mode;
+	/* rcx and r11 were destroyed by `syscall` (Xen: TRAP_syscall). Informational. */
+	bool in_syscall;
+
+	uint64_t guest_table;	   /* mfn of the kernel's L4 */
+	uint64_t guest_table_user; /* mfn of the user L4, 0: none */
+	uint64_t fs_base, gs_base_kernel, gs_base_user;
+	uint64_t kernel_sp;
+	uint64_t kernel_ss;
+	uint64_t ctrlreg[8];  /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
+	uint64_t debugreg[8]; /* 0-3 addresses, 6 status, 7 control */
+	unsigned iopl;	      /* virtual IOPL (PHYSDEVOP_set_iopl) */
+	uint64_t iobmp_va;    /* PHYSDEVOP_set_iobitmap */
+	uint32_t iobmp_limit;
+
+	struct trap_info traps[256];
+	struct guest_callback event_callback, failsafe_callback, syscall_callback,
+		syscall32_callback, sysenter_callback, nmi_callback;
+
+	uint64_t gdt_frames[GUEST_GDT_FRAMES]; /* mfns; 0 beyond gdt_ents */
+	unsigned gdt_ents;
+	uint64_t ldt_base; /* guest virtual address */
+	unsigned ldt_ents;
+
+	_Atomic uint32_t pause_flags; /* VPF_* */
+	bool initialised;	      /* VCPUOP_initialise was done (vcpu 0: by the builder) */
+	_Atomic bool nmi_pending;
+	bool in_nmi; /* from NMI delivery until iret */
+
+	/* Where the guest's vcpu_info lives: in shared_info, or where it was placed. */
+	struct vcpu_info *vcpu_info;
+	uint64_t vcpu_info_mfn; /* INVALID_MFN while in shared_info */
+
+	/* Deadlines in system time; 0: not armed. Written by v's thread or, for v not
+	 * current, under `lock` followed by vcpu_kick. */
+	_Atomic uint64_t timer[NR_VCPU_TIMERS];
+	uint64_t periodic_period; /* ns; 0: stopped */
+
+	/* SCHEDOP_poll in progress: 0 none, port > 0 one port, -1 several ports
+	 * (xen/sched.h: struct vcpu.poll_evtchn). */
+	_Atomic int poll_evtchn;
+
+	struct vcpu_runstate_info runstate;
+	uint64_t runstate_area_va;  /* 0: none */
+	uint64_t time_area_va;	    /* VCPUOP_register_vcpu_time_memory_area; 0: none */
+	uint32_t time_version;
+	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
+
+	uint64_t hypercalls[64]; /* statistics: calls by number */
+
+	void *host; /* the host's own part */
+};
+
+/* ------------------------------------------------------------------------ */
+/* domains                                                                    */
+
+struct domain {
+	domid_t domid;
+	const char *name;
+	xen_domain_handle_t handle; /* uuid */
+	const struct abi_profile *profile;
+	const struct host_ops *ops;
+	void *host;
+
+	struct pv_lock lock;
+	struct pv_lock evtchn_lock;
+
+	/* Machine memory: guest RAM is frames [0, nr_ram), the Xen heap follows at
+	 * [heap_start, nr_frames). `memory` maps it all, frame n at n * PAGE_SIZE. */
+	uint8_t *memory;
+	uint64_t nr_ram;
+	uint64_t heap_start;
+	uint64_t nr_frames;
+	uint64_t heap_next;	 /* next free heap frame: heap_alloc() */
+	struct page_info *pages; /* nr_frames entries */
+	uint64_t tot_pages;	 /* frames the guest owns now */
+	uint64_t max_pages;	 /* it may own (XENMEM_maximum_reservation) */
+	uint64_t *m2p;		 /* in the heap; nr_m2p entries */
+	uint64_t nr_m2p;
+	uint64_t m2p_mfn;
+	uint64_t m2p_va; /* where guests find it (XENMEM_machphys_mapping) */
+
+	/* What slots XEN_L4_FIRST..XEN_L4_LAST of every guest L4 hold. */
+	uint64_t xen_l4[XEN_L4_LAST - XEN_L4_FIRST + 1];
+
+	struct shared_info *shared_info;
+	uint64_t shared_info_mfn;
+	uint32_t vm_assist;
+	bool privileged; /* SIF_PRIVILEGED-like rights; false for now */
+
+	unsigned nr_vcpus;
+	struct vcpu *vcpu[MAX_VCPUS];
+
+	struct evtchn *evtchn; /* EVTCHN_2L_PORTS entries */
+	unsigned nr_evtchns;   /* ports below this may be in use */
+	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
+	evtchn_port_t global_virq[NR_VIRQS];
+
+	struct grant_table *grant_table; /* pvabi/grant_table.h */
+
+	struct {
+		_Atomic uint64_t deadline; /* 0: free or stopped */
+		bool in_use;
+	} watchdog[2];
+
+	_Atomic bool is_shut_down;
+	unsigned shutdown_code; /* SHUTDOWN_*, valid once is_shut_down */
+	bool shutdown_code_set; /* SCHEDOP_shutdown_code */
+	/* What a crash was about, for the report; static or inside crash_buf. */
+	char crash_reason[160];
+};
+
+#define for_each_vcpu(d, v)                                                                        \
+	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++)                                   \
+		if (((v) = (d)->vcpu[i_##v]))
+
+struct domain_config {
+	domid_t domid;
+	const char *name;
+	xen_domain_handle_t handle;
+	enum abi_profile_id profile;
+	unsigned nr_vcpus;
+	uint64_t nr_ram;      /* frames */
+	uint64_t heap_frames; /* frames of Xen heap behind RAM (from heap_start) */
+	uint8_t *memory;      /* the host's; must outlive the domain */
+	uint64_t heap_start;  /* >= nr_ram */
+};
+
+/* Frames of Xen heap that a domain of this size needs for pvabi's own use
+ * (shared_info, grant frames, M2P); the host adds its monitor's. */
+uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus);
+
+/* Allocates the domain with all its vcpus down (VPF_DOWN), an empty event
+ * channel table, shared_info, and an M2P of INVALID entries.
+ * `memory` must be zero-filled. NULL with errno set on failure. */
+struct domain *domain_create(const struct domain_config *c, const struct host_ops *ops, void *host);
+void domain_destroy(struct domain *d);
+
+/* nr contiguous zeroed frames of Xen heap, aligned to `align` frames;
+ * INVALID_MFN when the heap is used up. */
+uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align);
+
+/* Ends the domain with SHUTDOWN_crash and a reason for the report. */
+void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* SHUTDOWN_*; the first caller wins. */
+void domain_shutdown(struct domain *d, unsigned reason);
+
+void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Frame n of machine memory, or NULL when there is no such frame. */
+static inline void *frame_ptr(const struct domain *d, uint64_t mfn)
+{
+	return mfn < d->nr_frames ? d->memory + mfn * PAGE_SIZE : NULL;
+}
+
+static inline void domain_lock(struct domain *d)
+{
+	pv_lock(&d->lock, d->ops->lock_wait);
+}
+
+static inline void domain_unlock(struct domain *d)
+{
+	pv_unlock(&d->lock, d->ops->lock_wake);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Guest virtual memory (guest_access.c)                                      */
+
+/* Copies through v's current page tables (kernel's or user's, by kernel_mode)
+ * as the guest's kernel would: 0, or -EFAULT with nothing or a part copied.
+ * Addresses in Xen's own range are refused. Sets accessed and dirty bits. */
+int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len);
+int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len);
+
+/* A page-table walk. levels: entry addresses as machine addresses. */
+struct guest_walk {
+	uint64_t maddr;	    /* of the byte at va; valid when `present` */
+	uint64_t pte_maddr; /* of the lowest entry reached */
+	uint64_t pte;	    /* that entry */
+	unsigned level;	    /* 1: an L1 entry, 2..4: the walk stopped there */
+	bool present, writable, user;
+};
+/* Walks from L4 frame `l4`. False when the walk left machine memory. */
+bool guest_walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w);
+/* The L4 that the guest uses now. */
+static inline uint64_t vcpu_l4(const struct vcpu *v)
+{
+	return v->kernel_mode ? v->guest_table : v->guest_table_user;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Hypercalls (hypercall.c)                                                   */
+
+#define NR_HYPERCALL_ARGS 6
+
+typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t *args);
+typedef long (*subop_fn)(struct vcpu *v, void *arg, const uint64_t *args);
+
+/* hypercall.flags */
+#define HC_UNLOCKED 0x1 /* the handler takes what locks it needs */
+#define HC_SETS_REGS 0x2 /* the handler wrote regs itself; rax is not set (iret) */
+
+/* subop.dir */
+#define ARG_IN 0x1  /* copied in before the handler; -EFAULT when it cannot be */
+#define ARG_OUT 0x2 /* copied out after a handler that returned >= 0 */
+#define ARG_OUT_ALWAYS 0x4
+
+struct subop {
+	int nr;
+	const char *name;
+	uint16_t size; /* of the argument block; 0: the handler looks at args itself */
+	uint8_t dir;
+	uint8_t profiles; /* PROFILE_BIT() mask */
+	subop_fn fn;
+};
+
+/* A row of the one table. When `subops` is set the sub-operation number is
+ * args[0] and the argument block's address is args[subop_arg]; `fn` is then
+ * called only for numbers without a row, NULL meaning -ENOSYS. */
+struct hypercall {
+	const char *name;
+	uint8_t nargs;
+	uint8_t flags;
+	uint8_t profiles;
+	uint8_t subop_arg;
+	hypercall_fn fn;
+	const struct subop *subops; /* ends with a row without a name */
+};
+
+#define NR_HYPERCALLS 64
+extern const struct hypercall hypercall_table[NR_HYPERCALLS];
+
+/* One hypercall of the running guest: number in regs.rax, arguments in rdi,
+ * rsi, rdx, r10, r8, r9; the result goes to rax. Takes and drops `lock`.
+ * regs.rip already points behind the instruction. */
+void hypercall_dispatch(struct vcpu *v);
+/* The same for a call inside a multicall: returns the result. `lock` not held. */
+long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args);
+/* Fills a hypercall page (32 bytes an entry) that enters by `syscall` or, with
+ * vmcall non-zero, by that 3-byte instruction (little-endian: vmcall, vmmcall). */
+void hypercall_page_fill(uint8_t *page, uint32_t vmcall);
+
+/* ------------------------------------------------------------------------ */
+/* Traps and callbacks into the guest (traps.c)                               */
+
+#define TRAP_HAS_ERROR(vec) ((0x227d00u >> (vec)) & 1) /* 8,10-14,17,21: SDM vol. 3, 6.15 */
+
+/* Reflects exception `vector` to the guest through its trap table, as Xen's
+ * create_bounce_frame does. Crashes the domain when there is no handler or no
+ * stack to put the frame on. #PF: the caller has set cr2 with trap_set_cr2(). */
+void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code);
+void trap_set_cr2(struct vcpu *v, uint64_t cr2);
+/* `int n` of the guest (rip already behind it), when its table allows it from
+ * the current mode; false: it is to get #GP instead. */
+bool trap_soft_interrupt(struct vcpu *v, unsigned vector);
+/* `syscall` (64-bit), `syscall` (compatibility mode), sysenter from user mode. */
+void trap_syscall(struct vcpu *v);
+void trap_syscall32(struct vcpu *v);
+void trap_sysenter(struct vcpu *v);
+/* iret to guest context faulted in the processor. */
+void trap_failsafe(struct vcpu *v);
+/* Delivers a pending NMI or event upcall when the guest can take it now; call
+ * before every entry. True when regs changed. */
+bool vcpu_deliver_events(struct vcpu *v);
+/* Kernel <-> user: page tables, gs base. */
+void vcpu_toggle_mode(struct vcpu *v);
+
+/* ------------------------------------------------------------------------ */
+/* vcpus: state, time and scheduling                                          */
+
+/* Loads a vcpu_guest_context as XEN_DOMCTL_setvcpucontext and
+ * VCPUOP_initialise do, with Xen's checks. The vcpu stays down. */
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* Clears VPF_DOWN. */
+void vcpu_up(struct vcpu *v);
+/* The earliest armed deadline of v (vcpu 0: the domain's watchdogs too); 0: none. */
+uint64_t vcpu_next_deadline(struct vcpu *v);
+/* Fires what is due. By v's thread, before it sleeps or enters the guest. */
+void vcpu_run_timers(struct vcpu *v, uint64_t now);
+/* RUNSTATE_*: by v's thread (or with v down). Updates the registered area when
+ * v next can be written to: call vcpu_runstate_publish before entry. */
+void vcpu_runstate_change(struct vcpu *v, int state, uint64_t now);
+void vcpu_runstate_publish(struct vcpu *v);
+/* Part of the time accounted as running was stolen by the host. */
+void vcpu_runstate_steal(struct vcpu *v, uint64_t ns);
+/* Publishes vcpu_time_info in vcpu_info and in the registered area. */
+void vcpu_time_update(struct vcpu *v);
+/* Publishes shared_info's wall clock. */
+void domain_wallclock_update(struct domain *d);
+/* Leaves SCHEDOP_block/poll. Any thread. */
+void vcpu_unblock(struct vcpu *v);
+/* v is asked to notice evtchn_upcall_pending. Any thread. */
+void vcpu_mark_events_pending(struct vcpu *v);
+void vcpu_inject_nmi(struct vcpu *v);
+
+/* ------------------------------------------------------------------------ */
+/* Event channels for backends and for the domain builder (evtchn.c)          */
+
+/* A port for an in-process backend (remote domid 0): bound at once as Xen's
+ * toolstack leaves store and console ports once their daemons have bound.
+ * Returns the port or a negative errno. */
+int evtchn_bind_backend(struct domain *d, evtchn_notify_fn notify, void *arg);
+/* As EVTCHNOP_bind_interdomain from the backend's side: takes over a port that
+ * the guest allocated for domid 0 and published in xenstore. */
+int evtchn_backend_connect(struct domain *d, evtchn_port_t port, evtchn_notify_fn notify,
+			   void *arg);
+void evtchn_backend_close(struct domain *d, evtchn_port_t port);
+/* The backend notifies the guest. Any thread. */
+void evtchn_backend_send(struct domain *d, evtchn_port_t port);
+void evtchn_set_pending(struct vcpu *v, evtchn_port_t port);
+void vcpu_send_virq(struct vcpu *v, unsigned virq);
+void domain_send_global_virq(struct domain *d, unsigned virq);
+
+/* ------------------------------------------------------------------------ */
+/* Page tables (mm.c ...)                                                     */
+
+/* Marks the domain's frames: RAM as the guest's, `nr` heap frames from mfn as
+ * shared with it (mappable read-write) or as Xen's own. */
+void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr);
+/* Validates and pins the boot page tables at L4 `mfn` for v, as libxc does
+ * with MMUEXT_PIN_L4_TABLE, and takes the reference for v->guest_table. */
+int mm_boot_tables(struct vcpu *v, uint64_t mfn);
+
+/* A write fault of the guest's kernel on a read-only mapping: does the page-table
+ * page at `va` (one aligned 8-byte entry) accept the new value? Performs
+ *   *va = new                        (cmpxchg false)
+ *   if (*va == *old) *va = new; else *old = *va   (cmpxchg true)
+ * through validation. 0 done; -EAGAIN compare failed; -EINVAL refused (Xen
+ * gives the guest its fault); -ENOENT: not a page-table page. Takes `lock`. */
+int mm_ptwr_write(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new, bool cmpxchg);
+
+#endif
