@@ -334,6 +334,17 @@ uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus);
 struct domain *domain_create(const struct domain_config *c, const struct host_ops *ops, void *host);
 void domain_destroy(struct domain *d);
 
+/* What domain_create() and domain_destroy() call of the other files. The inits
+ * run with memory, the heap, shared_info, the M2P and all vcpus in place, mm
+ * first; each returns 0 or a negative errno value, and its own half-done work
+ * undone. The destroys run in the opposite order and must accept a domain
+ * whose init failed or never ran. mm allocates d->pages (lazily zero: a huge
+ * domain must not be touched as a whole). */
+int mm_domain_init(struct domain *d);	  /* mm.c */
+void mm_domain_destroy(struct domain *d); /* mm.c */
+int evtchn_domain_init(struct domain *d); /* event_channel.c */
+void evtchn_domain_destroy(struct domain *d);
+
 /* nr contiguous zeroed frames of Xen heap, aligned to `align` frames;
  * INVALID_MFN when the heap is used up. */
 uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align);
