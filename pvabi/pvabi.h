@@ -301,6 +301,7 @@ struct domain {
 		bool in_use;
 	} watchdog[2];
 
+	_Atomic bool shutdown_claimed; /* somebody ends the domain: domain.c */
 	_Atomic bool is_shut_down;
 	unsigned shutdown_code; /* SHUTDOWN_*, valid once is_shut_down */
 	bool shutdown_code_set; /* SCHEDOP_shutdown_code */
@@ -329,8 +330,9 @@ struct domain_config {
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus);
 
 /* Allocates the domain with all its vcpus down (VPF_DOWN), an empty event
- * channel table, shared_info, and an M2P of INVALID entries.
- * `memory` must be zero-filled. NULL with errno set on failure. */
+ * channel table, shared_info, and an M2P whose entries beyond RAM are INVALID;
+ * those of RAM are zero until the builder writes them (all of them).
+ * `memory` must be zero-filled. The name is copied. NULL with errno set on failure. */
 struct domain *domain_create(const struct domain_config *c, const struct host_ops *ops, void *host);
 void domain_destroy(struct domain *d);
 
@@ -390,7 +392,8 @@ struct guest_walk {
 	unsigned level;	    /* 1: an L1 entry, 2..4: the walk stopped there */
 	bool present, writable, user;
 };
-/* Walks from L4 frame `l4`. False when the walk left machine memory. */
+/* Walks from L4 frame `l4`. False when the walk left machine memory or va is not
+ * canonical. */
 bool guest_walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w);
 /* The L4 that the guest uses now. */
 static inline uint64_t vcpu_l4(const struct vcpu *v)
