@@ -105,16 +105,15 @@ static bool mark_used(const struct walk_path *path, unsigned leaf, bool write)
 	return true;
 }
 
-/* Our address of the guest's byte at va, good up to the end of its 4 KiB page;
- * NULL when its kernel could not access it. */
-static uint8_t *translate(struct vcpu *v, uint64_t va, bool write)
+/* Our address of the guest's byte at va in the tables of `l4`, good up to the end
+ * of its 4 KiB page; NULL when its kernel could not access it. */
+static uint8_t *translate(struct domain *d, uint64_t l4, uint64_t va, bool write)
 {
-	struct domain *d = v->domain;
 	struct walk_path path;
 	struct guest_walk w;
 
 	for (unsigned i = 0; i < MAX_RACES; i++) {
-		if (!walk(d, vcpu_l4(v), va, &w, &path) || !w.present)
+		if (!walk(d, l4, va, &w, &path) || !w.present)
 			return NULL;
 		/* Entries of the guest all carry _PAGE_USER; one without is Xen's. */
 		if (!w.user || (write && !w.writable))
@@ -149,7 +148,7 @@ int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 		return -EFAULT;
 	while (len) {
 		size_t n = page_rest(va, len);
-		const uint8_t *p = translate(v, va, false);
+		const uint8_t *p = translate(v->domain, vcpu_l4(v), va, false);
 
 		if (!p)
 			return -EFAULT;
@@ -161,7 +160,7 @@ int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 	return 0;
 }
 
-int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
+static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, size_t len)
 {
 	const uint8_t *from = src;
 
@@ -169,7 +168,7 @@ int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
 		return -EFAULT;
 	while (len) {
 		size_t n = page_rest(va, len);
-		uint8_t *p = translate(v, va, true);
+		uint8_t *p = translate(d, l4, va, true);
 
 		if (!p)
 			return -EFAULT;
@@ -179,4 +178,14 @@ int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
 		len -= n;
 	}
 	return 0;
+}
+
+int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
+{
+	return copy_to(v->domain, vcpu_l4(v), va, src, len);
+}
+
+int guest_copy_to_kernel(struct vcpu *v, uint64_t va, const void *src, size_t len)
+{
+	return copy_to(v->domain, v->guest_table, va, src, len);
 }

@@ -52,7 +52,8 @@
 
 struct domain;
 struct vcpu;
-struct page_info; /* pvabi/mm.h */
+struct evtchn_port_ops; /* pvabi/evtchn.h */
+struct page_info;	/* pvabi/mm.h */
 
 /* ------------------------------------------------------------------------ */
 /* ABI profiles: which version of Xen is imitated.                           */
@@ -153,8 +154,7 @@ enum evtchn_state {
 
 struct evtchn {
 	uint8_t state; /* enum evtchn_state */
-	uint8_t priority;
-	bool xen_consumer; /* held by a backend of ours on the remote side */
+	uint8_t priority; /* FIFO only */
 	uint16_t notify_vcpu;
 	union {
 		struct {
@@ -225,22 +225,28 @@ struct vcpu {
 	_Atomic bool nmi_pending;
 	bool in_nmi; /* from NMI delivery until iret */
 
-	/* Where the guest's vcpu_info lives: in shared_info, or where it was placed. */
+	/* Where the guest's vcpu_info lives: in shared_info, or where it was placed.
+	 * Other threads read the pointer without a lock, with vcpu_info_get(); who
+	 * moves it uses vcpu_info_set() and then marks everything pending there
+	 * (Xen: common/domain.c, map_vcpu_info). The old place stays valid memory. */
 	struct vcpu_info *vcpu_info;
 	uint64_t vcpu_info_mfn; /* INVALID_MFN while in shared_info */
 
 	/* Deadlines in system time; 0: not armed. Written by v's thread or, for v not
 	 * current, under `lock` followed by vcpu_kick. */
 	_Atomic uint64_t timer[NR_VCPU_TIMERS];
-	uint64_t periodic_period; /* ns; 0: stopped */
+	_Atomic uint64_t periodic_period; /* ns; 0: stopped */
 
 	/* SCHEDOP_poll in progress: 0 none, port > 0 one port, -1 several ports
 	 * (xen/sched.h: struct vcpu.poll_evtchn). */
 	_Atomic int poll_evtchn;
 
+	/* Written by v's thread only; others read with vcpu_runstate_get(). */
 	struct vcpu_runstate_info runstate;
-	uint64_t runstate_area_va;  /* 0: none */
-	uint64_t time_area_va;	    /* VCPUOP_register_vcpu_time_memory_area; 0: none */
+	_Atomic uint32_t runstate_seq; /* odd while runstate is being written */
+	bool runstate_dirty;	       /* changed since it was published */
+	uint64_t runstate_area_va;     /* 0: none */
+	uint64_t time_area_va;	       /* VCPUOP_register_vcpu_time_memory_area; 0: none */
 	uint32_t time_version;
 	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
 
@@ -290,9 +296,10 @@ struct domain {
 	struct vcpu *vcpu[MAX_VCPUS];
 
 	struct evtchn *evtchn; /* EVTCHN_2L_PORTS entries */
-	unsigned nr_evtchns;   /* ports below this may be in use */
+	unsigned nr_evtchns;   /* ports below this are valid, in use or free */
+	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
+	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
-	evtchn_port_t global_virq[NR_VIRQS];
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
 
@@ -308,6 +315,16 @@ struct domain {
 	/* What a crash was about, for the report; static or inside crash_buf. */
 	char crash_reason[160];
 };
+
+static inline struct vcpu_info *vcpu_info_get(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->vcpu_info, __ATOMIC_SEQ_CST);
+}
+
+static inline void vcpu_info_set(struct vcpu *v, struct vcpu_info *to)
+{
+	__atomic_store_n(&v->vcpu_info, to, __ATOMIC_SEQ_CST);
+}
 
 #define for_each_vcpu(d, v)                                                                        \
 	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++)                                   \
@@ -383,6 +400,9 @@ static inline void domain_unlock(struct domain *d)
  * Addresses in Xen's own range are refused. Sets accessed and dirty bits. */
 int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len);
 int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len);
+/* The same through the kernel's tables whatever mode v is in: for areas that the
+ * kernel registered by address. */
+int guest_copy_to_kernel(struct vcpu *v, uint64_t va, const void *src, size_t len);
 
 /* A page-table walk. levels: entry addresses as machine addresses. */
 struct guest_walk {
@@ -486,7 +506,8 @@ void vcpu_toggle_mode(struct vcpu *v);
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Clears VPF_DOWN. */
 void vcpu_up(struct vcpu *v);
-/* The earliest armed deadline of v (vcpu 0: the domain's watchdogs too); 0: none. */
+/* The earliest armed deadline of v (vcpu 0: the domain's watchdogs too); 0: none.
+ * By v's thread. */
 uint64_t vcpu_next_deadline(struct vcpu *v);
 /* Fires what is due. By v's thread, before it sleeps or enters the guest. */
 void vcpu_run_timers(struct vcpu *v, uint64_t now);
@@ -494,11 +515,16 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now);
  * v next can be written to: call vcpu_runstate_publish before entry. */
 void vcpu_runstate_change(struct vcpu *v, int state, uint64_t now);
 void vcpu_runstate_publish(struct vcpu *v);
-/* Part of the time accounted as running was stolen by the host. */
+/* What VCPUOP_get_runstate_info answers: with the current state's time up to
+ * `now`. Any thread. */
+void vcpu_runstate_get(struct vcpu *v, uint64_t now, struct vcpu_runstate_info *out);
+/* VCPUOP_set_periodic_timer; 0 stops it. By v's thread or under `lock`. */
+void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period);
+/* Part of the time accounted as running was stolen by the host. By v's thread. */
 void vcpu_runstate_steal(struct vcpu *v, uint64_t ns);
 /* Publishes vcpu_time_info in vcpu_info and in the registered area. */
 void vcpu_time_update(struct vcpu *v);
-/* Publishes shared_info's wall clock. */
+/* Publishes shared_info's wall clock. Under `lock`, or before any vcpu ran. */
 void domain_wallclock_update(struct domain *d);
 /* Leaves SCHEDOP_block/poll. Any thread. */
 void vcpu_unblock(struct vcpu *v);
@@ -514,13 +540,18 @@ void vcpu_inject_nmi(struct vcpu *v);
  * Returns the port or a negative errno. */
 int evtchn_bind_backend(struct domain *d, evtchn_notify_fn notify, void *arg);
 /* As EVTCHNOP_bind_interdomain from the backend's side: takes over a port that
- * the guest allocated for domid 0 and published in xenstore. */
+ * the guest allocated for domid 0 and published in xenstore. -EINVAL when it is
+ * not such a port. Calls notify once: the guest may have sent before. */
 int evtchn_backend_connect(struct domain *d, evtchn_port_t port, evtchn_notify_fn notify,
 			   void *arg);
+/* The port goes back to waiting for domid 0; notify is not called again once this
+ * returned. Nothing happens when the guest closed the port before. */
 void evtchn_backend_close(struct domain *d, evtchn_port_t port);
 /* The backend notifies the guest. Any thread. */
 void evtchn_backend_send(struct domain *d, evtchn_port_t port);
+/* Marks the port pending for v and wakes whom it concerns. evtchn_lock is held. */
 void evtchn_set_pending(struct vcpu *v, evtchn_port_t port);
+/* Nothing happens when the guest has not bound the VIRQ. Any thread. */
 void vcpu_send_virq(struct vcpu *v, unsigned virq);
 void domain_send_global_virq(struct domain *d, unsigned virq);
 
