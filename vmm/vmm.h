@@ -1,0 +1,66 @@
+/*
+ * vmm: the program. This header is the folder's contract: what the command
+ * line hands to the parts that do the work.
+ */
+#ifndef VMM_VMM_H
+#define VMM_VMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "devices/device.h"
+#include "pvabi/pvabi.h"
+#include "vmm/build.h"
+
+/* Exit statuses of the program; xenolith.1 documents them. */
+enum exit_status {
+	EXIT_OK = 0,	      /* the guest powered off or rebooted */
+	EXIT_HOST_FAILED = 1, /* KVM, memory or another service of the host failed us */
+	EXIT_BAD_USAGE = 2,   /* bad options, or a file that cannot be used */
+	EXIT_GUEST_CRASHED = 3,
+};
+
+/* Where the hypervisor's part inside the guest does its work: ARCHITECTURE,
+ * "the monitor". */
+enum monitor_strength { MONITOR_AUTO, MONITOR_FORWARD, MONITOR_RESIDENT };
+
+/* The instruction of a filled hypercall page. */
+enum hypercall_gate { GATE_AUTO, GATE_SYSCALL, GATE_VMCALL };
+
+#define MEMORY_MIN_MIB	 16ul
+#define MEMORY_MAX_MIB	 (1ul << 20) /* 1 TiB */
+#define MEMORY_DEF_MIB	 512ul
+#define P2M_DEFAULT_SEED 1ull
+
+/* `xenolith run`. Strings belong to the caller and outlive domain_run(). */
+struct run_options {
+	const char *kernel;  /* a readable file, not looked into yet */
+	const char *ramdisk; /* the same; NULL: none */
+	const char *cmdline; /* never NULL; shorter than MAX_GUEST_CMDLINE */
+	const char *name;    /* never NULL or empty; no '/' */
+	uint64_t memory_mib; /* MEMORY_MIN_MIB to MEMORY_MAX_MIB */
+	unsigned nr_vcpus;   /* 1 to MAX_VCPUS */
+	const struct abi_profile *profile;
+	enum p2m_order p2m;
+	uint64_t p2m_seed; /* of P2M_SHUFFLE */
+	enum monitor_strength monitor;
+	enum hypercall_gate gate;
+	bool stats;		/* print statistics when the guest has ended ... */
+	const char *stats_file; /* ... to this file; NULL: to stderr */
+	enum console_kind console;
+	const char *console_path; /* of CONSOLE_SOCKET and CONSOLE_FILE, else NULL */
+	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet
+	 * (LOG_ERROR), more with each -v. */
+	enum log_level log_level;
+};
+
+/* Runs one domain to its end: enum exit_status. Prints its own messages, each
+ * line prefixed "xenolith: ". run.c */
+int domain_run(const struct run_options *o);
+
+/* `xenolith info`: what this host can do, for people, on `out`.
+ * enum exit_status: EXIT_HOST_FAILED when no guest could run here. probe_info.c */
+int host_info_print(FILE *out);
+
+#endif
