@@ -1,0 +1,189 @@
+/*
+ * The event-channel table of a domain: ports taken and given back, events
+ * marked, polling vcpus woken, VIRQs raised.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pvabi/evtchn.h"
+
+/* Xen's port table grows by buckets, a page of 64-byte entries each, and a port
+ * beyond the last bucket is -EINVAL where a free one is not, e.g. for
+ * EVTCHNOP_status and EVTCHNOP_unmask (Xen: include/xen/sched.h,
+ * EVTCHNS_PER_BUCKET; common/event_channel.c, evtchn_allocate_port). */
+#define PORTS_PER_BUCKET 64
+
+int evtchn_domain_init(struct domain *d)
+{
+	d->evtchn = calloc(EVTCHN_2L_PORTS, sizeof(*d->evtchn));
+	if (!d->evtchn)
+		return -ENOMEM;
+	d->evtchn_ops = &evtchn_2l_ops;
+	d->max_evtchn_port = EVTCHN_2L_PORTS - 1;
+	d->nr_evtchns = PORTS_PER_BUCKET;
+	/* Port 0 is never given out: guests take it for "none". */
+	d->evtchn[0].state = ECS_RESERVED;
+	return 0;
+}
+
+void evtchn_domain_destroy(struct domain *d)
+{
+	free(d->evtchn);
+	d->evtchn = NULL;
+	d->nr_evtchns = 0;
+}
+
+int evtchn_get_free_port(struct domain *d)
+{
+	evtchn_port_t end = d->evtchn_ops->nr_ports;
+
+	if (d->max_evtchn_port < end)
+		end = d->max_evtchn_port + 1;
+	for (evtchn_port_t port = 0; port < end; port++) {
+		if (port >= d->nr_evtchns)
+			d->nr_evtchns += PORTS_PER_BUCKET;
+		if (d->evtchn[port].state == ECS_FREE &&
+		    !(d->evtchn_ops->is_busy && d->evtchn_ops->is_busy(d, port)))
+			return port;
+	}
+	return -ENOSPC;
+}
+
+void evtchn_port_bound(struct domain *d, evtchn_port_t port)
+{
+	if (d->evtchn_ops->init)
+		d->evtchn_ops->init(d, port);
+}
+
+void evtchn_free_port(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn = &d->evtchn[port];
+
+	/* Else the next to have the port would start with an event. */
+	if (evtchn_usable(chn))
+		d->evtchn_ops->clear_pending(d, port);
+	chn->state = ECS_FREE;
+	chn->notify_vcpu = 0;
+}
+
+/* Xen: common/event_channel.c, evtchn_close. */
+int evtchn_close_port(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn = evtchn_from_port(d, port);
+
+	if (!chn || !evtchn_usable(chn))
+		return -EINVAL;
+	if (chn->state == ECS_VIRQ) {
+		unsigned virq = chn->u.virq;
+		unsigned id = virq_is_global(virq) ? 0 : chn->notify_vcpu;
+
+		d->vcpu[id]->virq_to_evtchn[virq] = 0;
+	} else if (chn->state == ECS_INTERDOMAIN && chn->u.interdomain.remote) {
+		struct domain *rd = chn->u.interdomain.remote;
+		struct evtchn *rchn = &rd->evtchn[chn->u.interdomain.remote_port];
+
+		rchn->state = ECS_UNBOUND;
+		rchn->u.unbound.remote_domid = d->domid;
+	}
+	evtchn_free_port(d, port);
+	return 0;
+}
+
+void evtchn_set_pending(struct vcpu *v, evtchn_port_t port)
+{
+	struct domain *d = v->domain;
+	struct evtchn *chn = evtchn_from_port(d, port);
+
+	if (chn && evtchn_usable(chn))
+		d->evtchn_ops->set_pending(v, port);
+}
+
+int evtchn_port_poll(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn;
+	int rc = -EINVAL;
+
+	evtchn_lock(d);
+	chn = evtchn_from_port(d, port);
+	if (chn && evtchn_usable(chn))
+		rc = d->evtchn_ops->is_pending(d, port);
+	/* The first SCHEDOP_poll (changeset c445d4a0dd76) took any port number. */
+	else if (d->profile->poll_needs_masked && port < EVTCHN_2L_PORTS)
+		rc = evtchn_2l_ops.is_pending(d, port);
+	evtchn_unlock(d);
+	return rc;
+}
+
+/* The poller raises its bit in poll_mask before it looks at pending bits, and we
+ * look at poll_mask after setting one: one of the two notices. poll_evtchn is
+ * only there to spare a vcpu that waits for another single port a wake-up.
+ * Xen: common/event_channel.c, evtchn_check_pollers. */
+void evtchn_check_pollers(struct domain *d, evtchn_port_t port)
+{
+	uint32_t pollers = atomic_load(&d->poll_mask);
+
+	while (pollers) {
+		unsigned id = __builtin_ctz(pollers);
+		uint32_t bit = 1u << id;
+		struct vcpu *v = d->vcpu[id];
+		int waits_for = atomic_load(&v->poll_evtchn);
+
+		pollers &= ~bit;
+		if (waits_for > 0 && waits_for != (int)port)
+			continue;
+		if (!(atomic_fetch_and(&d->poll_mask, ~bit) & bit))
+			continue;
+		atomic_store(&v->poll_evtchn, 0);
+		vcpu_unblock(v);
+	}
+}
+
+/* Xen: arch/x86/domain.c, vcpu_mark_events_pending, vcpu_kick. A vcpu that had
+ * the flag already is on its way to see it. */
+void vcpu_mark_events_pending(struct vcpu *v)
+{
+	struct vcpu_info *info = vcpu_info_get(v);
+
+	if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+		return;
+	vcpu_unblock(v);
+	v->domain->ops->vcpu_kick(v);
+}
+
+bool virq_is_global(unsigned virq)
+{
+	switch (virq) {
+	case VIRQ_TIMER:
+	case VIRQ_DEBUG:
+	case VIRQ_XENOPROF:
+	case VIRQ_XENPMU:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void vcpu_send_virq(struct vcpu *v, unsigned virq)
+{
+	struct domain *d = v->domain;
+
+	if (virq >= NR_VIRQS || virq_is_global(virq))
+		return;
+	evtchn_lock(d);
+	if (v->virq_to_evtchn[virq])
+		evtchn_set_pending(v, v->virq_to_evtchn[virq]);
+	evtchn_unlock(d);
+}
+
+void domain_send_global_virq(struct domain *d, unsigned virq)
+{
+	evtchn_port_t port;
+
+	if (virq >= NR_VIRQS || !virq_is_global(virq))
+		return;
+	evtchn_lock(d);
+	port = d->vcpu[0]->virq_to_evtchn[virq];
+	if (port)
+		evtchn_set_pending(d->vcpu[d->evtchn[port].notify_vcpu], port);
+	evtchn_unlock(d);
+}
