@@ -250,7 +250,8 @@ struct vcpu {
 	uint32_t time_version;
 	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
 
-	uint64_t hypercalls[64]; /* statistics: calls by number */
+	bool in_multicall;
+	uint64_t hypercalls[64]; /* statistics: calls by number, entries of multicalls too */
 
 	void *host; /* the host's own part */
 };
@@ -404,6 +405,13 @@ int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len);
  * kernel registered by address. */
 int guest_copy_to_kernel(struct vcpu *v, uint64_t va, const void *src, size_t len);
 
+/* Xen's check of a guest handle before it is used (access_ok): only the start of
+ * the array counts, and an array of no elements is checked too. */
+static inline bool guest_addr_ok(uint64_t va)
+{
+	return va < 1ull << 47 || va >= XEN_VIRT_END;
+}
+
 /* A page-table walk. levels: entry addresses as machine addresses. */
 struct guest_walk {
 	uint64_t maddr;	    /* of the byte at va; valid when `present` */
@@ -456,6 +464,8 @@ struct hypercall {
 	uint8_t flags;
 	uint8_t profiles;
 	uint8_t subop_arg;
+	/* Bits of args[0] that are the number; 0: it is a 32-bit integer. */
+	uint8_t subop_mask;
 	hypercall_fn fn;
 	const struct subop *subops; /* ends with a row without a name */
 };
