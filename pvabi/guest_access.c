@@ -124,13 +124,11 @@ static uint8_t *translate(struct domain *d, uint64_t l4, uint64_t va, bool write
 	return NULL;
 }
 
-/* Xen: arch/x86/include/asm/uaccess.h, access_ok: not in Xen's part, and no
- * wrap-around; what is not canonical is found by the walk. */
+/* Xen's part of the address space is refused, and so is wrapping around into the
+ * guest's. What is not canonical, and what runs into it, is found by the walk. */
 static bool range_ok(uint64_t va, size_t len)
 {
-	if (va + len < va)
-		return false;
-	return va + len <= XEN_VIRT_START || va >= XEN_VIRT_END;
+	return guest_addr_ok(va) && va + (len - 1) >= va;
 }
 
 static size_t page_rest(uint64_t va, size_t len)

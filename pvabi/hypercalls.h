@@ -42,6 +42,15 @@ HYPERCALL(event_channel_op_compat);
 HYPERCALL(console_io);
 HYPERCALL(physdev_op_compat);
 
+/* privileged_op.c: what a guest without privileges is refused */
+HYPERCALL(platform_op);
+HYPERCALL(sysctl);
+HYPERCALL(domctl);
+HYPERCALL(kexec_op);
+HYPERCALL(xenpmu_op);
+HYPERCALL(hypfs_op);
+HYPERCALL(mca);
+
 /* Families with sub-operations. */
 extern const struct subop memory_op_subops[];	     /* memory_op.c */
 extern const struct subop xen_version_subops[];	     /* xen_version.c */

@@ -1,0 +1,223 @@
+/*
+ * The one table of hypercalls, and dispatch by it. A row says everything about
+ * a call: its name for tracing and documentation, its arguments, who exists in
+ * which profile, where its argument block is and which way it is copied.
+ * Numbers as in xen.h; rows without a handler exist in Xen's numbering, but are
+ * answered with -ENOSYS as by a Xen that was configured without them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pvabi/hypercalls.h"
+
+#include <xen/arch-x86/xen-mca.h>
+
+/* The largest argument block is VCPUOP_initialise's. */
+#define MAX_ARG_SIZE sizeof(struct vcpu_guest_context)
+
+#define SINCE_3_0_2 (PROFILE_BIT(PROFILE_XEN_3_0_2) | PROFILES_4_17)
+
+/* clang-format off */
+const struct hypercall hypercall_table[NR_HYPERCALLS] = {
+#define CALL(nr, n, who, ...) [__HYPERVISOR_##nr] = { .name = #nr, .nargs = n, .profiles = who, __VA_ARGS__ }
+#define ALL PROFILES_ALL
+#define NEW PROFILES_4_17
+#define FN(f) .fn = hypercall_##f
+#define SUBOPS(t, arg) .subops = t##_subops, .subop_arg = arg
+	CALL(set_trap_table, 1, ALL, FN(set_trap_table)),
+	CALL(mmu_update, 4, ALL, FN(mmu_update)),
+	CALL(set_gdt, 2, ALL, FN(set_gdt)),
+	/* These few concern nothing but the calling vcpu. */
+	CALL(stack_switch, 2, ALL, FN(stack_switch), .flags = HC_UNLOCKED),
+	CALL(set_callbacks, 3, ALL, FN(set_callbacks)),
+	CALL(fpu_taskswitch, 1, ALL, FN(fpu_taskswitch), .flags = HC_UNLOCKED),
+	CALL(sched_op_compat, 2, ALL, FN(sched_op_compat)),
+	CALL(platform_op, 1, ALL, FN(platform_op)),
+	CALL(set_debugreg, 2, ALL, FN(set_debugreg)),
+	CALL(get_debugreg, 1, ALL, FN(get_debugreg)),
+	CALL(update_descriptor, 2, ALL, FN(update_descriptor)),
+	/* The upper bits are the extent to go on with (xen/hypercall.h: MEMOP_CMD_MASK). */
+	CALL(memory_op, 2, ALL, SUBOPS(memory_op, 1), .subop_mask = 0x3f),
+	CALL(multicall, 2, ALL, FN(multicall), .flags = HC_UNLOCKED),
+	CALL(update_va_mapping, 3, ALL, FN(update_va_mapping)),
+	CALL(set_timer_op, 1, ALL, FN(set_timer_op)),
+	CALL(event_channel_op_compat, 1, ALL, FN(event_channel_op_compat)),
+	CALL(xen_version, 2, ALL, SUBOPS(xen_version, 1), .flags = HC_UNLOCKED),
+	CALL(console_io, 3, ALL, FN(console_io), .flags = HC_UNLOCKED),
+	CALL(physdev_op_compat, 1, ALL, FN(physdev_op_compat)),
+	CALL(grant_table_op, 3, ALL, FN(grant_table_op)),
+	CALL(vm_assist, 2, ALL, FN(vm_assist)),
+	CALL(update_va_mapping_otherdomain, 4, ALL, FN(update_va_mapping_otherdomain)),
+	CALL(iret, 0, ALL, FN(iret), .flags = HC_UNLOCKED | HC_SETS_REGS),
+	CALL(vcpu_op, 3, ALL, SUBOPS(vcpu_op, 2)),
+	CALL(set_segment_base, 2, ALL, FN(set_segment_base), .flags = HC_UNLOCKED),
+	CALL(mmuext_op, 4, ALL, FN(mmuext_op)),
+	CALL(xsm_op, 1, ALL),
+	CALL(nmi_op, 2, ALL, SUBOPS(nmi_op, 1)),
+	CALL(sched_op, 2, SINCE_3_0_2, SUBOPS(sched_op, 1)),
+	CALL(callback_op, 2, NEW, SUBOPS(callback_op, 1)),
+	CALL(xenoprof_op, 2, NEW),
+	CALL(event_channel_op, 2, NEW, SUBOPS(event_channel_op, 1)),
+	CALL(physdev_op, 2, NEW, SUBOPS(physdev_op, 1)),
+	CALL(hvm_op, 2, NEW),
+	CALL(sysctl, 1, NEW, FN(sysctl)),
+	CALL(domctl, 1, NEW, FN(domctl)),
+	CALL(kexec_op, 2, NEW, FN(kexec_op)),
+	CALL(tmem_op, 1, NEW),
+	CALL(argo_op, 5, NEW),
+	CALL(xenpmu_op, 2, NEW, FN(xenpmu_op)),
+	CALL(dm_op, 3, NEW),
+	CALL(hypfs_op, 5, NEW, FN(hypfs_op)),
+	/* The architecture's own; 49 is used inside Xen only (paging_domctl_cont). */
+	CALL(mca, 1, NEW, FN(mca)),
+	CALL(arch_1, 1, NEW),
+	CALL(arch_2, 0, NEW),
+	CALL(arch_3, 0, NEW),
+	CALL(arch_4, 0, NEW),
+	CALL(arch_5, 0, NEW),
+	CALL(arch_6, 0, NEW),
+	CALL(arch_7, 0, NEW),
+#undef CALL
+#undef FN
+#undef SUBOPS
+#undef ALL
+#undef NEW
+};
+/* clang-format on */
+
+static const struct subop *subop_find(const struct vcpu *v, const struct hypercall *hc,
+				      uint64_t arg)
+{
+	int nr = hc->subop_mask ? (int)(arg & hc->subop_mask) : (int)arg;
+
+	for (const struct subop *s = hc->subops; s->name; s++)
+		if (s->nr == nr && s->profiles & PROFILE_BIT(v->domain->profile->id))
+			return s;
+	return NULL;
+}
+
+/* A sub-operation with its argument block: copied in, handled, copied out. */
+static long subop_call(struct vcpu *v, const struct hypercall *hc, const struct subop *s,
+		       const uint64_t *args)
+{
+	_Alignas(16) uint8_t block[MAX_ARG_SIZE];
+	bool locked = !(hc->flags & HC_UNLOCKED);
+	uint64_t va = args[hc->subop_arg];
+	bool out;
+	long rc;
+
+	if (s->size > sizeof(block))
+		abort();
+	if (s->dir & ARG_IN) {
+		if (guest_copy_from(v, block, va, s->size))
+			return -EFAULT;
+	} else {
+		memset(block, 0, s->size);
+	}
+	if (locked)
+		domain_lock(v->domain);
+	rc = s->fn(v, s->size ? block : NULL, args);
+	if (locked)
+		domain_unlock(v->domain);
+	out = s->dir & ARG_OUT_ALWAYS || (s->dir & ARG_OUT && rc >= 0);
+	if (out && guest_copy_to(v, va, block, s->size))
+		return -EFAULT;
+	return rc;
+}
+
+static long fn_call(struct vcpu *v, const struct hypercall *hc, const uint64_t *args)
+{
+	long rc;
+
+	if (!hc->fn)
+		return -ENOSYS;
+	if (hc->flags & HC_UNLOCKED)
+		return hc->fn(v, args);
+	domain_lock(v->domain);
+	rc = hc->fn(v, args);
+	domain_unlock(v->domain);
+	return rc;
+}
+
+/* NULL when the domain's Xen has no such call. */
+static const struct hypercall *hypercall_find(const struct vcpu *v, uint64_t nr)
+{
+	const struct hypercall *hc = nr < NR_HYPERCALLS ? &hypercall_table[nr] : NULL;
+
+	if (!hc || !hc->name || !(hc->profiles & PROFILE_BIT(v->domain->profile->id)))
+		return NULL;
+	return hc;
+}
+
+static long row_call(struct vcpu *v, const struct hypercall *hc, const uint64_t *args)
+{
+	if (hc->subops) {
+		const struct subop *s = subop_find(v, hc, args[0]);
+
+		if (s)
+			return subop_call(v, hc, s, args);
+	}
+	return fn_call(v, hc, args);
+}
+
+long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
+{
+	const struct hypercall *hc = hypercall_find(v, nr);
+	long rc;
+
+	if (nr < NR_HYPERCALLS)
+		v->hypercalls[nr]++;
+	if (!hc)
+		return -ENOSYS;
+	rc = row_call(v, hc, args);
+	/* Xen: do_iret returns the rax that it restored. */
+	return hc->flags & HC_SETS_REGS ? (long)v->regs.rax : rc;
+}
+
+void hypercall_dispatch(struct vcpu *v)
+{
+	const struct cpu_user_regs *r = &v->regs;
+	const uint64_t args[NR_HYPERCALL_ARGS] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+
+	v->regs.rax = hypercall_call(v, r->rax, args);
+}
+
+/*
+ * An entry as Xen writes it (arch/x86/pv/hypercall.c, ring 3 kernels): `syscall`
+ * destroys rcx and r11, so they are saved around it. iret does not come back; it
+ * is jumped to and leaves its three registers on the stack for Xen to find.
+ */
+static void hypercall_page_entry(uint8_t *p, uint32_t nr, const uint8_t *insn, size_t insn_len)
+{
+	static const uint8_t save[] = {0x51, 0x41, 0x53};	   /* push rcx; push r11 */
+	static const uint8_t restore[] = {0x41, 0x5b, 0x59, 0xc3}; /* pop r11; pop rcx; ret */
+
+	memcpy(p, save, sizeof(save));
+	p += sizeof(save);
+	if (nr == __HYPERVISOR_iret)
+		*p++ = 0x50; /* push rax */
+	*p++ = 0xb8;	     /* mov eax, nr */
+	memcpy(p, &nr, sizeof(nr));
+	p += sizeof(nr);
+	memcpy(p, insn, insn_len);
+	p += insn_len;
+	if (nr != __HYPERVISOR_iret)
+		memcpy(p, restore, sizeof(restore));
+}
+
+void hypercall_page_fill(uint8_t *page, uint32_t vmcall)
+{
+	static const uint8_t syscall_insn[] = {0x0f, 0x05};
+	const uint8_t vm_insn[] = {vmcall, vmcall >> 8, vmcall >> 16};
+
+	memset(page, 0xcc, PAGE_SIZE); /* int3 */
+	for (uint32_t nr = 0; nr < PAGE_SIZE / 32; nr++) {
+		uint8_t *p = page + nr * 32;
+
+		if (vmcall)
+			hypercall_page_entry(p, nr, vm_insn, sizeof(vm_insn));
+		else
+			hypercall_page_entry(p, nr, syscall_insn, sizeof(syscall_insn));
+	}
+}
