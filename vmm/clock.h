@@ -1,0 +1,29 @@
+/*
+ * A domain's clock: system time is the guest-visible TSC since the domain began,
+ * scaled with constants that never change, so it is the same on all vcpus and
+ * cannot jump.
+ */
+#ifndef VMM_CLOCK_H
+#define VMM_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pvabi/xen_abi.h"
+
+struct clock {
+	uint64_t tsc_start; /* guest-visible TSC at system time 0 */
+	uint64_t tsc_offset; /* guest TSC = host TSC + this */
+	uint32_t mul;	    /* xen.h: tsc_to_system_mul */
+	int8_t shift;
+	bool stable; /* the host itself keeps time by the TSC */
+	uint32_t tsc_khz;
+};
+
+void clock_start(struct clock *c, uint32_t tsc_khz, uint64_t tsc_offset);
+uint64_t clock_tsc(const struct clock *c);
+uint64_t clock_now(const struct clock *c); /* ns */
+void clock_info(const struct clock *c, struct vcpu_time_info *t);
+uint64_t clock_wall(void); /* ns since 1970 */
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * A KVM vcpu that carries a Xen vcpu: entering the guest, and finding out why it
+ * came back. Knows the monitor and the host; knows nothing of hypercalls.
+ */
+#ifndef VMM_CPU_H
+#define VMM_CPU_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "vmm/machine.h"
+#include "vmm/monitor.h"
+
+enum cpu_exit_kind {
+	CPU_EXIT_TRAP,	    /* exception `vector` of the guest */
+	CPU_EXIT_SYSCALL,   /* 64-bit `syscall`; rip behind it */
+	CPU_EXIT_SYSCALL32, /* from compatibility mode */
+	CPU_EXIT_HYPERCALL, /* vmcall/vmmcall; rip behind it */
+	CPU_EXIT_IRET_FAULT, /* the guest's context could not be loaded */
+	CPU_EXIT_KICK,	    /* nothing happened, or somebody asked for us */
+	CPU_EXIT_FATAL,	    /* KVM cannot go on; cpu_exit.text says why */
+	NR_CPU_EXITS
+};
+
+struct cpu_exit {
+	enum cpu_exit_kind kind;
+	unsigned vector;
+	uint32_t error_code;
+	uint64_t cr2;
+	char text[160];
+};
+
+struct cpu {
+	struct vcpu *vcpu;
+	struct machine *machine;
+	struct monitor *monitor;
+	int fd;
+	struct kvm_run *run;
+
+	/* What must be loaded before the next entry. */
+	bool started;	       /* segment registers were loaded once */
+	bool at_monitor;       /* CPL is 0 in KVM's registers */
+	bool sregs_dirty;      /* run->s.regs.sregs must be handed in */
+	bool slept;	       /* since the last entry: loaded_cr3 may be stale */
+	bool descriptors_dirty, debugregs_dirty, ts_dirty;
+	struct kvm_sregs sregs; /* as KVM has them now */
+	uint64_t loaded_cr3;
+
+	/* Operations for the monitor before it returns to the guest. */
+	uint64_t *ops;	   /* MON_OPS_MAX words */
+	uint64_t *last_op; /* on the stack: op_iret, until it is replaced by op_exit */
+	unsigned nr_ops; /* words used */
+	bool flush_all;
+
+	/* Whoever wants this vcpu sets `kick` first, then looks at in_guest. */
+	_Atomic bool kick;
+	_Atomic bool in_guest;
+	_Atomic uint32_t entries;      /* counts entries to the guest */
+	_Atomic bool remote_flush;     /* another vcpu wants all translations gone */
+	_Atomic uint32_t sleep_word;   /* futex: 1 while asleep */
+	pthread_t thread;
+	pid_t tid;
+	timer_t timer;
+	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
+
+	/* Statistics. */
+	uint64_t exits[NR_CPU_EXITS];
+	uint64_t traps[32];
+	uint64_t kvm_runs, touches, flushes, mmio_exits;
+};
+
+#define MON_OPS_MAX 4096
+
+/* Makes the KVM vcpu. `cpuid`: for KVM_SET_CPUID2. */
+int cpu_create(struct cpu *c, struct machine *m, struct monitor *mon, struct vcpu *v,
+	       const struct kvm_cpuid2 *cpuid, struct error *err);
+void cpu_destroy(struct cpu *c);
+/* To be called in the thread that will run c, before cpu_enter. */
+int cpu_thread_init(struct cpu *c, struct error *err);
+/* Runs the guest from v->regs until something is to be done; then v->regs holds the guest's
+ * registers again. cpu_enter returns at once with CPU_EXIT_KICK when c->kick is set. */
+void cpu_enter(struct cpu *c, struct cpu_exit *x);
+/* Runs the pending operations without entering the guest. */
+void cpu_run_ops(struct cpu *c);
+/* Queues operations. */
+void cpu_op_touch(struct cpu *c, uint64_t maddr);
+void cpu_op_invlpg(struct cpu *c, uint64_t va);
+/* The guest set XCR0 (KVM_SET_XCRS). */
+int cpu_set_xcr0(struct cpu *c, uint64_t xcr0);
+/* Makes c leave the guest soon, or not enter it. Any thread. */
+void cpu_kick(struct cpu *c);
+/* Sleeps until cpu_kick, or for ns nanoseconds. By c's thread. */
+#define CPU_SLEEP_FOREVER UINT64_MAX
+void cpu_sleep(struct cpu *c, uint64_t ns);
+/* The running guest is kicked in ns nanoseconds (0: never). */
+void cpu_arm_timer(struct cpu *c, uint64_t ns);
+/* Waits until c is not running with what it had at the call. c->kick was used. */
+void cpu_wait_left(struct cpu *c);
+/* The signal that cpu_kick uses: install once per process. */
+void cpu_install_kick_handler(void);
+
+static inline struct cpu *vcpu_cpu(const struct vcpu *v)
+{
+	return v->host;
+}
+
+#endif

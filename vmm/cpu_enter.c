@@ -1,0 +1,467 @@
+/*
+ * One round trip into the guest: lays out the monitor's operations, runs, and
+ * reads back the guest's registers from wherever the exit left them.
+ *
+ * Between a return from KVM_RUN and the next, v->regs is the truth. An entry
+ * always goes through the monitor (CPL 0) and ends in its iretq, so that the
+ * processor itself checks the guest's selectors.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm/cpu.h"
+#include "vmm/cpu_internal.h"
+
+#define EFLAGS_FIXED 0x2UL
+#define EFLAGS_IF 0x200UL
+#define PF_FETCH_USER 0x14
+
+#define STACK_TOP (MON_STACK_OFFSET + MON_STACK_SIZE)
+
+static void put_gprs(struct kvm_regs *r, const struct cpu_user_regs *u)
+{
+	r->rax = u->rax;
+	r->rbx = u->rbx;
+	r->rcx = u->rcx;
+	r->rdx = u->rdx;
+	r->rsi = u->rsi;
+	r->rdi = u->rdi;
+	r->rbp = u->rbp;
+	r->r8 = u->r8;
+	r->r9 = u->r9;
+	r->r10 = u->r10;
+	r->r11 = u->r11;
+	r->r12 = u->r12;
+	r->r13 = u->r13;
+	r->r14 = u->r14;
+	r->r15 = u->r15;
+}
+
+static void get_gprs(struct cpu_user_regs *u, const struct kvm_regs *r)
+{
+	u->rax = r->rax;
+	u->rbx = r->rbx;
+	u->rcx = r->rcx;
+	u->rdx = r->rdx;
+	u->rsi = r->rsi;
+	u->rdi = r->rdi;
+	u->rbp = r->rbp;
+	u->r8 = r->r8;
+	u->r9 = r->r9;
+	u->r10 = r->r10;
+	u->r11 = r->r11;
+	u->r12 = r->r12;
+	u->r13 = r->r13;
+	u->r14 = r->r14;
+	u->r15 = r->r15;
+}
+
+/* The stack that the monitor starts from: operations, then the guest's frame.
+ * Returns its address in the guest; *rip is where the monitor starts. */
+static uint64_t lay_out(struct cpu *c, bool into_guest, uint64_t *rip)
+{
+	const struct cpu_user_regs *u = &c->vcpu->regs;
+	unsigned id = c->vcpu->id;
+	uint64_t *top = monitor_vcpu_ptr(c->monitor, id, STACK_TOP - 8) + 8;
+	uint64_t *p = top;
+	unsigned n = c->nr_ops;
+
+	*--p = u->ss;
+	*--p = u->rsp;
+	*--p = (u->rflags & ~0x3000UL) | EFLAGS_FIXED | EFLAGS_IF;
+	*--p = u->cs;
+	*--p = u->rip;
+	if (into_guest && !n) {
+		*rip = monitor_va(monitor_op_iretq);
+	} else {
+		*--p = u->rax;
+		*--p = monitor_va(into_guest ? monitor_op_iret : monitor_op_exit);
+		c->last_op = p;
+		p -= n;
+		memcpy(p, c->ops, n * sizeof(*p));
+		*rip = *p++; /* the first operation is entered directly */
+	}
+	return monitor_vcpu_va(id, STACK_TOP) - (uint64_t)((uint8_t *)top - (uint8_t *)p);
+}
+
+static void want(struct cpu *c, __u64 *field, uint64_t val)
+{
+	if (*field != val) {
+		*field = val;
+		c->sregs_dirty = true;
+	}
+}
+
+static void load_debugregs(struct cpu *c)
+{
+	const struct vcpu *v = c->vcpu;
+	struct kvm_debugregs dr = {
+		.db = {v->debugreg[0], v->debugreg[1], v->debugreg[2], v->debugreg[3]},
+		.dr6 = v->debugreg[6] ? v->debugreg[6] : 0xffff0ff0,
+		.dr7 = v->debugreg[7] | 0x400,
+	};
+
+	ioctl(c->fd, KVM_SET_DEBUGREGS, &dr);
+	c->debugregs_dirty = false;
+}
+
+static void queue_ops(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t cr3 = vcpu_l4(v) << PAGE_SHIFT;
+	bool flush = atomic_exchange(&c->remote_flush, false) || c->flush_all;
+
+	if (cr3 != c->loaded_cr3 &&
+	    (c->machine->host.syscall_faults || c->slept || !c->started)) {
+		/* With the segment registers: where CPL 0 is interpreted that is cheaper
+		 * than an operation; and after a sleep the old tables may be gone. */
+		want(c, &c->sregs.cr3, cr3);
+	} else if (cr3 != c->loaded_cr3 || flush) {
+		cpu_queue(c, monitor_op_cr3, cr3);
+	}
+	c->loaded_cr3 = cr3;
+	c->started = true;
+	c->slept = false;
+	c->flush_all = false;
+}
+
+/* Everything that the guest's state asks for, before an entry. */
+static void prepare(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+
+	if (c->descriptors_dirty) {
+		c->descriptors_dirty = false;
+		monitor_load_descriptors(c->monitor, v);
+		struct kvm_segment ldt = {.unusable = 1};
+		if (v->ldt_ents)
+			ldt = (struct kvm_segment){
+				.base = monitor_vcpu_va(v->id, MON_LDT_OFFSET),
+				.limit = v->ldt_ents * 8 - 1,
+				.selector = MON_LDT,
+				.type = 2,
+				.present = 1,
+			};
+		c->sregs.ldt = ldt;
+		c->sregs_dirty = true;
+	}
+	if (c->debugregs_dirty)
+		load_debugregs(c);
+	uint64_t cr0 = (c->sregs.cr0 & ~8UL) | (v->ctrlreg[0] & 8);
+	want(c, &c->sregs.cr0, cr0);
+	uint64_t base = v->fs_base;
+	want(c, &c->sregs.fs.base, base);
+	base = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user;
+	want(c, &c->sregs.gs.base, base);
+	queue_ops(c);
+}
+
+/* Sets KVM's registers to start the monitor on what was laid out. */
+static void load(struct cpu *c, bool into_guest)
+{
+	struct kvm_regs *r = &c->run->s.regs.regs;
+	uint64_t rip;
+
+	if (!c->at_monitor)
+		cpu_monitor_segments(c);
+	r->rsp = lay_out(c, into_guest, &rip);
+	r->rip = rip;
+	r->rflags = EFLAGS_FIXED;
+	put_gprs(r, &c->vcpu->regs);
+	c->nr_ops = 0;
+	c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	if (c->sregs_dirty) {
+		c->run->s.regs.sregs = c->sregs;
+		c->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+		c->sregs_dirty = false;
+	}
+}
+
+static bool in_ops(uint64_t rip)
+{
+	return rip >= monitor_va(monitor_ops) && rip < monitor_va(monitor_ops_end);
+}
+
+/* Reads the guest's registers when KVM stopped at CPL 3. */
+static void collect_direct(struct cpu *c)
+{
+	struct cpu_user_regs *u = &c->vcpu->regs;
+	const struct kvm_regs *r = &c->run->s.regs.regs;
+
+	get_gprs(u, r);
+	u->rip = r->rip;
+	u->rsp = r->rsp;
+	u->rflags = r->rflags | EFLAGS_IF;
+	u->cs = c->sregs.cs.selector | 3;
+	u->ss = c->sregs.ss.selector | 3;
+	}
+
+/* The same for an exception: the rest is in the frame that the processor pushed. */
+static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	struct cpu_user_regs *u = &v->regs;
+	const struct kvm_regs *r = &c->run->s.regs.regs;
+	uint64_t base = monitor_vcpu_va(v->id, 0);
+	uint64_t f[6] = {0};
+	unsigned skip = TRAP_HAS_ERROR(vector) ? 0 : 1;
+
+	if (r->rsp < base + MON_IST_OFFSET || r->rsp + 48 - 8 * skip > base + STACK_TOP) {
+		x->kind = CPU_EXIT_FATAL;
+		snprintf(x->text, sizeof(x->text),
+			 "exception %u arrived with the stack at %#llx, outside the monitor's",
+			 vector, (unsigned long long)r->rsp);
+		return;
+	}
+	memcpy(f + skip, monitor_vcpu_ptr(c->monitor, v->id, r->rsp - base), 48 - 8 * skip);
+	x->kind = CPU_EXIT_TRAP;
+	x->vector = vector;
+	x->error_code = (uint32_t)f[0];
+	x->cr2 = c->sregs.cr2;
+	if ((f[2] & 3) == 0) {
+		/* CPL 0: only loading the guest's context may fault. v->regs is still
+		 * what was to be loaded. */
+		if (f[1] == monitor_va(monitor_op_iretq)) {
+			x->kind = CPU_EXIT_IRET_FAULT;
+			return;
+		}
+		x->kind = CPU_EXIT_FATAL;
+		snprintf(x->text, sizeof(x->text),
+			 "the monitor faulted: exception %u, error %#x, rip %#llx, cr2 %#llx", vector,
+			 x->error_code, (unsigned long long)f[1], (unsigned long long)x->cr2);
+		return;
+	}
+	get_gprs(u, r);
+	u->rip = f[1];
+	u->cs = (uint16_t)f[2];
+	u->rflags = f[3] | EFLAGS_IF;
+	u->rsp = f[4];
+	u->ss = (uint16_t)f[5];
+	if (vector == 14 && x->cr2 == monitor_va(monitor_lstar) && u->rip == x->cr2 &&
+	    (x->error_code & PF_FETCH_USER) == PF_FETCH_USER) {
+		x->kind = CPU_EXIT_SYSCALL;
+		u->rip = u->rcx;
+		u->rflags = u->r11 | EFLAGS_IF;
+	}
+}
+
+static void collect_syscall(struct cpu *c, struct cpu_exit *x, enum cpu_exit_kind kind)
+{
+	struct cpu_user_regs *u = &c->vcpu->regs;
+	const struct kvm_regs *r = &c->run->s.regs.regs;
+
+	get_gprs(u, r);
+	u->rip = r->rcx;
+	u->rsp = r->rsp;
+	u->rflags = r->r11 | EFLAGS_IF;
+	u->cs = kind == CPU_EXIT_SYSCALL ? FLAT_RING3_CS64 : FLAT_RING3_CS32;
+	u->ss = FLAT_RING3_SS64;
+	x->kind = kind;
+}
+
+/* 0: go on with `x`; 1: run again, nothing to report. */
+static int decode_io(struct cpu *c, struct cpu_exit *x)
+{
+	unsigned port = c->run->io.port;
+
+	if (port >= MON_PORT_TRAP && port < MON_PORT_TRAP + 32) {
+		collect_trap(c, port - MON_PORT_TRAP, x);
+		return 0;
+	}
+	if (port == MON_PORT_SYSCALL)
+		collect_syscall(c, x, CPU_EXIT_SYSCALL);
+	else if (port == MON_PORT_SYSCALL32)
+		collect_syscall(c, x, CPU_EXIT_SYSCALL32);
+	else if (port == MON_PORT_DONE)
+		x->kind = CPU_EXIT_KICK; /* v->regs is untouched */
+	else {
+		x->kind = CPU_EXIT_FATAL;
+		snprintf(x->text, sizeof(x->text), "I/O port %#x was reached at rip %#llx", port,
+			 (unsigned long long)c->run->s.regs.regs.rip);
+	}
+	return 0;
+}
+
+static bool event_queued(const struct kvm_run *run)
+{
+	const struct kvm_vcpu_events *e = &run->s.regs.events;
+
+	return e->exception.injected || e->exception.pending || e->interrupt.injected ||
+	       e->nmi.injected;
+}
+
+/* KVM_RUN was interrupted. Same results as decode_io. */
+static int interrupted(struct cpu *c, struct cpu_exit *x)
+{
+	uint64_t rip = c->run->s.regs.regs.rip;
+
+	if (event_queued(c->run))
+		return 1; /* it must be delivered first: its rip is right only then */
+	if ((c->sregs.cs.selector & 3) == 3) {
+		collect_direct(c);
+	} else if (!in_ops(rip)) {
+		return 1; /* on its way out: the exit comes */
+	} else if (rip < monitor_va(monitor_op_iret)) {
+		*c->last_op = monitor_va(monitor_op_exit);
+		return 1;
+	}
+	/* else: all operations are done and the guest's frame is not consumed. */
+	x->kind = CPU_EXIT_KICK;
+	return 0;
+}
+
+static void save_bases(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+
+	v->fs_base = c->sregs.fs.base;
+	if (v->kernel_mode)
+		v->gs_base_kernel = c->sregs.gs.base;
+	else
+		v->gs_base_user = c->sregs.gs.base;
+}
+
+static void fatal(struct cpu *c, struct cpu_exit *x, int err)
+{
+	const struct kvm_run *run = c->run;
+
+	x->kind = CPU_EXIT_FATAL;
+	switch (err ? -1 : (int)run->exit_reason) {
+	case -1:
+		snprintf(x->text, sizeof(x->text), "KVM_RUN: %s", strerror(err));
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		snprintf(x->text, sizeof(x->text), "triple fault at rip %#llx",
+			 (unsigned long long)run->s.regs.regs.rip);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		snprintf(x->text, sizeof(x->text), "the processor refused to enter the guest: %#llx",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		snprintf(x->text, sizeof(x->text),
+			 "KVM internal error %u at rip %#llx (cs %#x): its emulator does not know the "
+			 "instruction there",
+			 run->internal.suberror, (unsigned long long)run->s.regs.regs.rip,
+			 run->s.regs.sregs.cs.selector);
+		break;
+	default:
+		snprintf(x->text, sizeof(x->text), "unexpected KVM exit %u at rip %#llx",
+			 run->exit_reason, (unsigned long long)run->s.regs.regs.rip);
+	}
+}
+
+/* One KVM_RUN. 0: `x` is set; 1: run again. */
+static int run_once(struct cpu *c, struct cpu_exit *x)
+{
+	int rc = ioctl(c->fd, KVM_RUN, 0), err = rc < 0 ? errno : 0;
+
+	c->kvm_runs++;
+	c->run->immediate_exit = 0;
+	c->run->kvm_dirty_regs = 0;
+	if (err && err != EINTR && err != EAGAIN) {
+		fatal(c, x, err);
+		return 0;
+	}
+	c->sregs = c->run->s.regs.sregs;
+	c->at_monitor = (c->sregs.cs.selector & 3) == 0;
+	if (err)
+		return interrupted(c, x);
+	switch (c->run->exit_reason) {
+	case KVM_EXIT_IO:
+		return decode_io(c, x);
+	case KVM_EXIT_INTR:
+		return interrupted(c, x);
+	case KVM_EXIT_XEN:
+		collect_direct(c);
+			c->vcpu->regs.rip += 3;
+		x->kind = CPU_EXIT_HYPERCALL;
+		return 0;
+	case KVM_EXIT_MMIO:
+		/* Nobody there: reads are all ones. KVM finishes the instruction when
+		 * it is entered again as it was. */
+		memset(c->run->mmio.data, 0xff, sizeof(c->run->mmio.data));
+		c->mmio_exits++;
+		return 1;
+	default:
+		fatal(c, x, 0);
+		return 0;
+	}
+}
+
+/* The guest may run with what is loaded now until it is kicked. */
+static bool begin_guest(struct cpu *c)
+{
+	atomic_fetch_add(&c->entries, 1);
+	atomic_store(&c->in_guest, true);
+	if (!atomic_load(&c->kick))
+		return true;
+	atomic_store(&c->in_guest, false);
+	return false;
+}
+
+void cpu_enter(struct cpu *c, struct cpu_exit *x)
+{
+	int again;
+
+	memset(x, 0, offsetof(struct cpu_exit, text));
+	if (!begin_guest(c)) {
+		x->kind = CPU_EXIT_KICK;
+		atomic_store(&c->kick, false);
+		return;
+	}
+	prepare(c);
+	load(c, true);
+	do {
+		again = run_once(c, x);
+	} while (again);
+	atomic_store(&c->in_guest, false);
+	save_bases(c);
+	if (x->kind == CPU_EXIT_KICK)
+		atomic_store(&c->kick, false);
+	c->exits[x->kind]++;
+	if (x->kind == CPU_EXIT_TRAP)
+		c->traps[x->vector & 31]++;
+}
+
+void cpu_run_ops(struct cpu *c)
+{
+	struct cpu_exit x = {0};
+	struct cpu_user_regs keep = c->vcpu->regs;
+	int again;
+
+	if (!c->nr_ops)
+		return;
+	if (!c->started) {
+		c->nr_ops = 0; /* never ran: nothing was cached yet */
+		return;
+	}
+	load(c, false);
+	do {
+		again = run_once(c, &x);
+	} while (again || (x.kind == CPU_EXIT_KICK && c->run->exit_reason != KVM_EXIT_IO));
+	c->vcpu->regs = keep;
+}
+
+void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand)
+{
+	if (c->nr_ops + 2 > MON_OPS_MAX)
+		cpu_run_ops(c);
+	c->ops[c->nr_ops++] = monitor_va(op);
+	c->ops[c->nr_ops++] = operand;
+}
+
+void cpu_op_touch(struct cpu *c, uint64_t maddr)
+{
+	c->touches++;
+	cpu_queue(c, monitor_op_touch, MON_DIRECTMAP_VA + maddr);
+}
+
+void cpu_op_invlpg(struct cpu *c, uint64_t va)
+{
+	c->flushes++;
+	cpu_queue(c, monitor_op_invlpg, va);
+}

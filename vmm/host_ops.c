@@ -1,0 +1,171 @@
+/*
+ * The services that pvabi asks of its host (struct host_ops), on KVM.
+ */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "devices/device.h"
+#include "vmm/futex.h"
+#include "vmm/vcpu.h"
+
+static uint64_t op_system_time(struct domain *d)
+{
+	return clock_now(&domain_guest(d)->clock);
+}
+
+static void op_time_info(struct domain *d, struct vcpu_time_info *t)
+{
+	clock_info(&domain_guest(d)->clock, t);
+}
+
+static uint64_t op_wallclock(struct domain *d)
+{
+	return clock_wall();
+}
+
+/* Only the event bit is news, and v runs with upcalls masked: it will look for
+ * itself when it unmasks them. */
+static bool needs_no_exit(struct vcpu *v, struct cpu *c)
+{
+	return v->vcpu_info->evtchn_upcall_pending && v->vcpu_info->evtchn_upcall_mask &&
+	       !atomic_load(&v->pause_flags) && !atomic_load(&v->nmi_pending) &&
+	       !atomic_load(&domain_guest(v->domain)->stop) &&
+	       vcpu_next_deadline(v) == c->timer_armed;
+}
+
+static void op_vcpu_kick(struct vcpu *v)
+{
+	struct cpu *c = vcpu_cpu(v);
+
+	if (!c || v == vcpu_current())
+		return; /* its thread looks at everything before it enters the guest */
+	if (atomic_load(&c->in_guest) && needs_no_exit(v, c))
+		return;
+	cpu_kick(c);
+}
+
+static void op_descriptors_changed(struct vcpu *v)
+{
+	if (vcpu_cpu(v))
+		vcpu_cpu(v)->descriptors_dirty = true;
+}
+
+static void op_debugregs_changed(struct vcpu *v)
+{
+	if (vcpu_cpu(v))
+		vcpu_cpu(v)->debugregs_dirty = true;
+}
+
+static void op_fpu_ts_changed(struct vcpu *v)
+{
+	/* cpu_enter compares CR0.TS every time. */
+}
+
+static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
+{
+	struct guest *g = domain_guest(d);
+	struct vcpu *self = vcpu_current();
+
+	/* With shadow paging each overwritten entry was reported, and KVM has dropped
+	 * every translation that came from it, on all vcpus. */
+	if (g->machine->host.shadow_paging)
+		return;
+	for (unsigned i = 0; i < d->nr_vcpus; i++) {
+		struct cpu *c = g->cpu[i];
+		if (!(vcpus & 1u << i) || !c)
+			continue;
+		if (d->vcpu[i] == self) {
+			if (va == ~0UL)
+				c->flush_all = true;
+			else
+				cpu_op_invlpg(c, va);
+			continue;
+		}
+		atomic_store(&c->remote_flush, true);
+		if (atomic_load(&c->in_guest))
+			cpu_kick(c);
+	}
+	for (unsigned i = 0; i < d->nr_vcpus; i++)
+		if ((vcpus & 1u << i) && g->cpu[i] && d->vcpu[i] != self)
+			cpu_wait_left(g->cpu[i]);
+}
+
+static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)
+{
+	struct guest *g = domain_guest(v->domain);
+	struct cpu *c = vcpu_cpu(v);
+
+	if (!g->machine->host.shadow_paging || !c)
+		return;
+	/* Only v's own thread may queue for it; others' changes are done by them. */
+	struct vcpu *self = vcpu_current();
+	if (self)
+		cpu_op_touch(vcpu_cpu(self), maddr);
+}
+
+static void op_console_write(struct domain *d, const char *buf, size_t len)
+{
+	if (domain_guest(d)->console)
+		console_write(domain_guest(d)->console, buf, len);
+}
+
+static size_t op_console_read(struct domain *d, char *buf, size_t len)
+{
+	struct console *c = domain_guest(d)->console;
+
+	return c ? console_read(c, buf, len) : 0;
+}
+
+static void op_shutdown(struct domain *d, unsigned reason)
+{
+	struct guest *g = domain_guest(d);
+
+	if (reason == SHUTDOWN_crash)
+		atomic_store(&g->crash_vcpu, vcpu_current());
+	guest_stop(g);
+}
+
+static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
+{
+	/* The guest's frames come back zeroed when it is given them again. */
+	madvise(frame_ptr(d, mfn), nr * PAGE_SIZE, MADV_DONTNEED);
+}
+
+static void op_lock_wait(_Atomic uint32_t *word, uint32_t val)
+{
+	futex_wait(word, val, NULL);
+}
+
+static void op_lock_wake(_Atomic uint32_t *word)
+{
+	futex_wake(word);
+}
+
+static void op_vlog(struct domain *d, enum log_level level, const char *fmt, va_list ap)
+{
+	char line[400];
+
+	if (level > domain_guest(d)->log_level)
+		return;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	fprintf(stderr, "xenolith: %s: %s\r\n", d->name, line);
+}
+
+const struct host_ops vmm_host_ops = {
+	.system_time = op_system_time,
+	.time_info = op_time_info,
+	.wallclock = op_wallclock,
+	.vcpu_kick = op_vcpu_kick,
+	.descriptors_changed = op_descriptors_changed,
+	.debugregs_changed = op_debugregs_changed,
+	.fpu_ts_changed = op_fpu_ts_changed,
+	.tlb_flush = op_tlb_flush,
+	.pte_overwritten = op_pte_overwritten,
+	.console_write = op_console_write,
+	.console_read = op_console_read,
+	.shutdown = op_shutdown,
+	.frames_released = op_frames_released,
+	.lock_wait = op_lock_wait,
+	.lock_wake = op_lock_wake,
+	.vlog = op_vlog,
+};

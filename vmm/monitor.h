@@ -1,0 +1,36 @@
+/*
+ * The monitor's pages, tables and per-vcpu areas in a domain's Xen heap.
+ */
+#ifndef VMM_MONITOR_H
+#define VMM_MONITOR_H
+
+#include "pvabi/pvabi.h"
+#include "vmm/monitor_layout.h"
+
+struct monitor {
+	struct domain *domain;
+	uint64_t vcpu_mfn[MAX_VCPUS];	/* first frame of the vcpu's area, contiguous */
+	uint64_t *vcpu_l1[MAX_VCPUS];	/* its 64 entries */
+	uint64_t vcpu_l1_maddr[MAX_VCPUS];
+};
+
+/* Heap frames that monitor_create takes for this many frames and vcpus. */
+uint64_t monitor_heap_frames(uint64_t nr_frames, unsigned nr_vcpus);
+/* Builds everything in d's heap and sets d->xen_l4[], d->m2p_va. m2p_slot:
+ * MON_SLOT_M2P, or MON_SLOT_M2P_LOW. 0 or -ENOMEM. */
+int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot);
+
+/* Host pointer to `offset` in vcpu id's area. */
+void *monitor_vcpu_ptr(const struct monitor *m, unsigned id, uint64_t offset);
+static inline uint64_t monitor_vcpu_va(unsigned id, uint64_t offset)
+{
+	return MON_VCPU_VA + id * MON_VCPU_STRIDE + offset;
+}
+
+/* Maps the vcpu's GDT frames, and what of its LDT can be mapped. Page-table
+ * overwrites are reported through ops->pte_overwritten. */
+void monitor_load_descriptors(struct monitor *m, struct vcpu *v);
+/* The guest touched LDT page n that was not mapped yet: try again. True when it is now. */
+bool monitor_map_ldt_page(struct monitor *m, struct vcpu *v, unsigned n);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * Exceptions of the guest: what the monitor's VMM does with each vector before,
+ * or instead of, reflecting it (Xen: arch/x86/traps.c).
+ */
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm/vcpu.h"
+
+#define PF_PRESENT 0x1u
+#define PF_WRITE 0x2u
+
+#define DB 1
+#define BP 3
+#define UD 6
+#define NM 7
+#define GP 13
+#define PF 14
+
+#define CR0_TS 8UL
+
+/* A segment load reached into the windows of our GDT and LDT (Xen:
+ * handle_gdt_ldt_mapping_fault). */
+static bool descriptor_fault(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t offset = x->cr2 - monitor_vcpu_va(v->id, 0);
+
+	if (offset >= MON_TSS_OFFSET)
+		return false;
+	if (offset < MON_LDT_OFFSET) {
+		trap_inject(v, GP, offset & 0xfff8);
+		return true;
+	}
+	offset -= MON_LDT_OFFSET;
+	domain_lock(v->domain);
+	bool mapped = monitor_map_ldt_page(c->monitor, v, (unsigned)(offset / PAGE_SIZE));
+	domain_unlock(v->domain);
+	if (!mapped) {
+		trap_set_cr2(v, v->ldt_base + offset);
+		trap_inject(v, PF, x->error_code);
+	}
+	return true;
+}
+
+static void page_fault(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t va = x->cr2;
+
+	if (va >= XEN_VIRT_START && va < XEN_VIRT_END) {
+		if (descriptor_fault(c, x))
+			return;
+		if (va - XEN_VIRT_START < v->domain->nr_m2p * 8 && v->kernel_mode &&
+		    emulate_m2p_read(v, va) != EMUL_UNHANDLED)
+			return;
+	} else if (v->kernel_mode &&
+		   (x->error_code & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
+		   emulate_pt_write(v, va) != EMUL_UNHANDLED) {
+		return;
+	}
+	trap_set_cr2(v, va);
+	trap_inject(v, PF, x->error_code);
+}
+
+static void general_protection(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	struct guest *g = domain_guest(v->domain);
+
+	if (x->error_code ? emulate_int(v) != EMUL_UNHANDLED
+			  : emulate_privileged(v, &g->emulate) != EMUL_UNHANDLED)
+		return;
+	trap_inject(v, GP, x->error_code);
+}
+
+static void invalid_opcode(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+
+	if (emulate_invalid_op(v, &domain_guest(v->domain)->emulate) != EMUL_UNHANDLED)
+		return;
+	/* Where CPL 0 is interpreted, `int n` arrives as #UD. */
+	if (c->machine->host.syscall_faults && emulate_int(v) != EMUL_UNHANDLED)
+		return;
+	trap_inject(v, UD, 0);
+}
+
+/* Xen: do_device_not_available. */
+static void device_not_available(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+
+	if (!(v->ctrlreg[0] & CR0_TS))
+		return;
+	v->ctrlreg[0] &= ~CR0_TS;
+	trap_inject(v, NM, 0);
+}
+
+static void debug_exception(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	struct kvm_debugregs dr;
+
+	/* Xen, do_debug: what happened is added to the guest's DR6. */
+	if (!ioctl(c->fd, KVM_GET_DEBUGREGS, &dr)) {
+		v->debugreg[6] |= dr.dr6 & 0xf00fUL;
+		c->debugregs_dirty = true;
+	}
+	trap_inject(v, DB, 0);
+}
+
+static void reflect(struct cpu *c, const struct cpu_exit *x)
+{
+	trap_inject(c->vcpu, x->vector, x->error_code);
+}
+
+static void (*const handlers[32])(struct cpu *, const struct cpu_exit *) = {
+	[0] = reflect,	[DB] = debug_exception,	      [BP] = reflect, [4] = reflect,
+	[5] = reflect,	[UD] = invalid_opcode,	      [NM] = device_not_available,
+	[10] = reflect, [11] = reflect,		      [12] = reflect, [GP] = general_protection,
+	[PF] = page_fault, [16] = reflect,	      [17] = reflect, [19] = reflect,
+	[20] = reflect, [21] = reflect,
+};
+
+void trap_handle(struct cpu *c, const struct cpu_exit *x)
+{
+	if (handlers[x->vector])
+		handlers[x->vector](c, x);
+	else
+		domain_crash(c->vcpu->domain, "exception %u, which no guest should cause", x->vector);
+}

@@ -1,0 +1,169 @@
+/*
+ * The life of a vcpu: wait until it may run, fire its timers, deliver its
+ * events, enter the guest, serve the exit.
+ */
+#include <stdio.h>
+#include <sys/eventfd.h>
+
+#include "vmm/vcpu.h"
+
+static __thread struct vcpu *current;
+
+struct vcpu *vcpu_current(void)
+{
+	return current;
+}
+
+void guest_stop(struct guest *g)
+{
+	atomic_store(&g->stop, true);
+	for (unsigned i = 0; i < g->domain->nr_vcpus; i++)
+		if (g->cpu[i])
+			cpu_kick(g->cpu[i]);
+	eventfd_write(g->end_fd, 1);
+}
+
+static void host_failed(struct cpu *c, const char *text)
+{
+	struct guest *g = domain_guest(c->vcpu->domain);
+
+	if (!atomic_exchange(&g->host_failed, true))
+		snprintf(g->failure, sizeof(g->failure), "vcpu %u: %s", c->vcpu->id, text);
+	guest_stop(g);
+}
+
+static void run_due_timers(struct vcpu *v)
+{
+	uint64_t deadline = vcpu_next_deadline(v);
+
+	if (deadline) {
+		uint64_t now = v->domain->ops->system_time(v->domain);
+		if (now >= deadline)
+			vcpu_run_timers(v, now);
+	}
+}
+
+static bool event_waiting(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->vcpu_info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
+	       !v->vcpu_info->evtchn_upcall_mask;
+}
+
+/* Until no pause flag is set, or the domain ends. */
+static void wait_runnable(struct cpu *c, struct guest *g)
+{
+	struct vcpu *v = c->vcpu;
+	const struct host_ops *ops = v->domain->ops;
+
+	/* The guest's other vcpus may rely on what this one had changed. */
+	cpu_run_ops(c);
+	c->slept = true;
+	uint32_t pause;
+	int state = -1;
+	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
+		int want = pause & VPF_DOWN ? RUNSTATE_offline : RUNSTATE_blocked;
+		if (state != want)
+			vcpu_runstate_change(v, state = want, ops->system_time(v->domain));
+		if (!(pause & VPF_DOWN) && (event_waiting(v) || atomic_load(&v->nmi_pending))) {
+			vcpu_unblock(v);
+			continue;
+		}
+		uint64_t deadline = pause & VPF_DOWN ? 0 : vcpu_next_deadline(v);
+		uint64_t now = ops->system_time(v->domain);
+		if (deadline && now >= deadline)
+			vcpu_run_timers(v, now);
+		else
+			cpu_sleep(c, deadline ? deadline - now : CPU_SLEEP_FOREVER);
+	}
+	vcpu_runstate_change(v, RUNSTATE_running, ops->system_time(v->domain));
+}
+
+static void arm_timer(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t deadline = vcpu_next_deadline(v);
+
+	if (deadline == c->timer_armed)
+		return;
+	c->timer_armed = deadline;
+	uint64_t now = v->domain->ops->system_time(v->domain);
+	/* Zero would disarm it. */
+	cpu_arm_timer(c, !deadline ? 0 : deadline > now ? deadline - now : 1);
+}
+
+static void handle_exit(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+
+	switch (x->kind) {
+	case CPU_EXIT_TRAP:
+		trap_handle(c, x);
+		break;
+	case CPU_EXIT_SYSCALL:
+		v->in_syscall = true;
+		if (v->kernel_mode)
+			hypercall_dispatch(v);
+		else
+			trap_syscall(v);
+		break;
+	case CPU_EXIT_SYSCALL32:
+		trap_syscall32(v);
+		break;
+	case CPU_EXIT_HYPERCALL:
+		if (v->kernel_mode) {
+			hypercall_dispatch(v);
+		} else {
+			v->regs.rip -= 3;
+			trap_inject(v, 6, 0);
+		}
+		break;
+	case CPU_EXIT_IRET_FAULT:
+		trap_failsafe(v);
+		break;
+	case CPU_EXIT_FATAL:
+		host_failed(c, x->text);
+		break;
+	default:
+		/* A timer that fired early by the host's clock is armed anew. */
+		c->timer_armed = 0;
+		break;
+	}
+}
+
+void *vcpu_thread(void *arg)
+{
+	struct cpu *c = arg;
+	struct vcpu *v = c->vcpu;
+	struct guest *g = domain_guest(v->domain);
+	struct cpu_exit x;
+	struct error err;
+
+	current = v;
+	if (cpu_thread_init(c, &err)) {
+		host_failed(c, err.text);
+		return NULL;
+	}
+	c->descriptors_dirty = c->debugregs_dirty = true;
+	bool first = true;
+	while (!atomic_load(&g->stop)) {
+		if (atomic_load(&v->pause_flags)) {
+			wait_runnable(c, g);
+			continue;
+		}
+		if (first) {
+			first = false;
+			vcpu_runstate_change(v, RUNSTATE_running,
+					     v->domain->ops->system_time(v->domain));
+			vcpu_time_update(v);
+		}
+		run_due_timers(v);
+		vcpu_deliver_events(v);
+		if (atomic_load(&g->stop) || atomic_load(&v->pause_flags))
+			continue;
+		vcpu_runstate_publish(v);
+		arm_timer(c);
+		cpu_enter(c, &x);
+		handle_exit(c, &x);
+	}
+	return NULL;
+}

@@ -1,0 +1,49 @@
+/*
+ * The vcpu thread: sleeps, timers, entries, and what each exit leads to.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include "vmm/clock.h"
+#include "vmm/cpu.h"
+#include "vmm/emulate/emulate.h"
+
+struct console;
+
+/* The VMM's part of a domain: domain.host. */
+struct guest {
+	struct domain *domain;
+	struct machine *machine;
+	struct monitor monitor;
+	struct clock clock;
+	struct cpu *cpu[MAX_VCPUS];
+	struct emulate_env emulate;
+	struct cpuid_policy cpuid;
+	uint64_t xcr0[MAX_VCPUS];
+	struct console *console;
+	enum log_level log_level;
+	_Atomic bool stop;		 /* all vcpu threads are to end */
+	int end_fd;			 /* eventfd: written when `stop` was set */
+	_Atomic bool host_failed;	 /* KVM could not go on; `failure` says why */
+	char failure[200];
+	struct vcpu *_Atomic crash_vcpu; /* was running when the domain crashed */
+};
+
+static inline struct guest *domain_guest(const struct domain *d)
+{
+	return d->host;
+}
+
+extern const struct host_ops vmm_host_ops; /* host_ops.c */
+/* The vcpu whose thread this is, or NULL. */
+struct vcpu *vcpu_current(void);
+
+/* pthread start routine; arg: struct cpu. */
+void *vcpu_thread(void *arg);
+/* Ends all vcpus' threads soon. Any thread. */
+void guest_stop(struct guest *g);
+
+/* trap.c: what an exception of the guest leads to. */
+void trap_handle(struct cpu *c, const struct cpu_exit *x);
+
+#endif
