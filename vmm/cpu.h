@@ -42,6 +42,7 @@ struct cpu {
 	bool started;	       /* segment registers were loaded once */
 	bool at_monitor;       /* CPL is 0 in KVM's registers */
 	bool sregs_dirty;      /* run->s.regs.sregs must be handed in */
+	bool syscall_faulted;  /* the last `syscall` came as a page fault at LSTAR */
 	bool slept;	       /* since the last entry: loaded_cr3 may be stale */
 	bool descriptors_dirty, debugregs_dirty, ts_dirty;
 	struct kvm_sregs sregs; /* as KVM has them now */

@@ -243,6 +243,7 @@ static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
 	if (vector == 14 && x->cr2 == monitor_va(monitor_lstar) && u->rip == x->cr2 &&
 	    (x->error_code & PF_FETCH_USER) == PF_FETCH_USER) {
 		x->kind = CPU_EXIT_SYSCALL;
+		c->syscall_faulted = true;
 		u->rip = u->rcx;
 		u->rflags = u->r11 | EFLAGS_IF;
 	}

@@ -27,9 +27,10 @@ struct host_features {
 	uint32_t vmcall;
 	/* CR4.OSXSAVE and CR4.FSGSBASE can be set. */
 	bool osxsave, fsgsbase;
-	/* Cost of one monitor instruction relative to CPL 3, roughly. */
-	unsigned cpl0_ratio;
-	unsigned exit_ns; /* exception -> monitor -> VMM -> iretq */
+	unsigned exit_ns; /* exception -> monitor -> VMM -> back to CPL 3 */
+	unsigned op_ns;	  /* one operation (three instructions) of the monitor */
+	/* Guest-visible TSC minus the host's, as read back. */
+	uint64_t tsc_offset;
 	int xen_hvm_caps; /* KVM_CAP_XEN_HVM */
 	uint32_t tsc_khz;
 };

@@ -9,6 +9,7 @@
 
 #define PF_PRESENT 0x1u
 #define PF_WRITE 0x2u
+#define PF_USER 0x4u
 
 #define DB 1
 #define BP 3
@@ -49,7 +50,8 @@ static void page_fault(struct cpu *c, const struct cpu_exit *x)
 	uint64_t va = x->cr2;
 
 	if (va >= XEN_VIRT_START && va < XEN_VIRT_END) {
-		if (descriptor_fault(c, x))
+		/* The processor's own accesses to descriptors are never user accesses. */
+		if (!(x->error_code & PF_USER) && descriptor_fault(c, x))
 			return;
 		if (va - XEN_VIRT_START < v->domain->nr_m2p * 8 && v->kernel_mode &&
 		    emulate_m2p_read(v, va) != EMUL_UNHANDLED)
