@@ -68,6 +68,7 @@ struct cpu {
 	/* Statistics. */
 	uint64_t exits[NR_CPU_EXITS];
 	uint64_t traps[32];
+	uint64_t first_entry; /* CLOCK_MONOTONIC, ns */
 	uint64_t kvm_runs, touches, flushes, mmio_exits;
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
 static __thread struct vcpu *current;
@@ -155,6 +156,7 @@ void *vcpu_thread(void *arg)
 			vcpu_runstate_change(v, RUNSTATE_running,
 					     v->domain->ops->system_time(v->domain));
 			vcpu_time_update(v);
+			c->first_entry = stats_now();
 		}
 		run_due_timers(v);
 		vcpu_deliver_events(v);

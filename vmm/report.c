@@ -1,0 +1,101 @@
+/*
+ * The crash report: the reason, then for each vcpu that was up its registers,
+ * what it was doing, and the top of its stack.
+ */
+#include "vmm/report.h"
+
+#define STACK_WORDS 12
+
+const char *report_shutdown_name(unsigned reason)
+{
+	static const char *const names[] = {
+		[SHUTDOWN_poweroff] = "the guest powered off",
+		[SHUTDOWN_reboot] = "the guest asked for a reboot",
+		[SHUTDOWN_suspend] = "the guest suspended itself; there is nothing to resume it",
+		[SHUTDOWN_crash] = "the guest crashed",
+		[SHUTDOWN_watchdog] = "the guest's watchdog expired",
+		[SHUTDOWN_soft_reset] = "the guest asked for a soft reset",
+	};
+
+	return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "the guest ended";
+}
+
+static void print_doing(FILE *f, struct vcpu *v)
+{
+	uint32_t pause = atomic_load(&v->pause_flags);
+	uint8_t insn[8];
+
+	if (pause & VPF_BLOCKED) {
+		fprintf(f, "    waiting in %s\n",
+			atomic_load(&v->poll_evtchn) ? "SCHEDOP_poll" : "SCHEDOP_block");
+		return;
+	}
+	fprintf(f, "    running its %s", v->kernel_mode ? "kernel" : "user mode");
+	if (v->in_syscall && v->kernel_mode && v->regs.rax < NR_HYPERCALLS &&
+	    hypercall_table[v->regs.rax].name)
+		fprintf(f, ", perhaps in hypercall %s", hypercall_table[v->regs.rax].name);
+	if (!guest_copy_from(v, insn, v->regs.rip, sizeof(insn))) {
+		fprintf(f, "; code at rip:");
+		for (unsigned i = 0; i < sizeof(insn); i++)
+			fprintf(f, " %02x", insn[i]);
+	}
+	fputc('\n', f);
+}
+
+static void print_stack(FILE *f, struct vcpu *v)
+{
+	uint64_t word;
+
+	for (unsigned i = 0; i < STACK_WORDS; i++) {
+		if (guest_copy_from(v, &word, v->regs.rsp + 8 * i, sizeof(word)))
+			break;
+		fprintf(f, "%s%016lx", i % 4 ? " " : i ? "\n          " : "    stack ",
+			(unsigned long)word);
+	}
+	fputc('\n', f);
+}
+
+static void print_vcpu(FILE *f, struct vcpu *v, bool culprit)
+{
+	const struct cpu_user_regs *r = &v->regs;
+#define REG(name) (unsigned long)r->name
+
+	fprintf(f, "  vcpu %u%s\n", v->id, culprit ? " (was running when it happened)" : "");
+	fprintf(f, "    rip %04x:%016lx rflags %08lx rsp %04x:%016lx\n", r->cs, REG(rip), REG(rflags),
+		r->ss, REG(rsp));
+	fprintf(f, "    rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", REG(rax), REG(rbx), REG(rcx),
+		REG(rdx));
+	fprintf(f, "    rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", REG(rsi), REG(rdi), REG(rbp),
+		REG(r8));
+	fprintf(f, "    r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", REG(r9), REG(r10), REG(r11),
+		REG(r12));
+	fprintf(f, "    r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", REG(r13), REG(r14), REG(r15),
+		(unsigned long)v->vcpu_info->arch.cr2);
+	fprintf(f, "    cr3 frames: kernel %#lx, user %#lx; fs %016lx gs %016lx (kernel) %016lx (user)\n",
+		(unsigned long)v->guest_table, (unsigned long)v->guest_table_user,
+		(unsigned long)v->fs_base, (unsigned long)v->gs_base_kernel,
+		(unsigned long)v->gs_base_user);
+	fprintf(f, "    upcalls %s, %s\n", v->vcpu_info->evtchn_upcall_mask ? "masked" : "unmasked",
+		v->vcpu_info->evtchn_upcall_pending ? "pending" : "none pending");
+	print_doing(f, v);
+	print_stack(f, v);
+#undef REG
+}
+
+void report_vcpus(FILE *f, const struct guest *g)
+{
+	struct vcpu *v, *culprit = atomic_load(&((struct guest *)g)->crash_vcpu);
+
+	for_each_vcpu(g->domain, v)
+		if (v->initialised && !(atomic_load(&v->pause_flags) & VPF_DOWN))
+			print_vcpu(f, v, v == culprit && g->domain->nr_vcpus > 1);
+}
+
+void report_crash(FILE *f, const struct guest *g)
+{
+	const struct domain *d = g->domain;
+
+	fprintf(f, "xenolith: %s%s%s\n", report_shutdown_name(d->shutdown_code),
+		d->crash_reason[0] ? ": " : "", d->crash_reason);
+	report_vcpus(f, g);
+}

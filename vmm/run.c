@@ -1,0 +1,442 @@
+/*
+ * `xenolith run`: one domain from its kernel file to its exit status.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/emulate/pit.h"
+#include "vmm/report.h"
+#include "vmm/stats.h"
+#include "vmm/vcpu.h"
+#include "vmm/vmm.h"
+
+#define SUPERPAGE_FRAMES 512UL
+
+struct run {
+	const struct run_options *o;
+	struct machine machine;
+	struct guest guest;
+	struct kernel_image kernel;
+	bool have_kernel;
+	void *ramdisk;
+	size_t ramdisk_size;
+	struct event_loop *loop;
+	struct xenstore *xenstore;
+	struct build_result built;
+	int store_port, console_port;
+	struct cpu cpus[MAX_VCPUS];
+	unsigned nr_threads;
+	int signal_fd;
+	_Atomic int ended_by; /* a signal, or -1 for Ctrl-] */
+	struct run_times times;
+	struct error err;
+};
+
+static void say(const struct run *r, enum log_level level, const char *text)
+{
+	if (level <= r->o->log_level)
+		fprintf(stderr, "xenolith: %s\n", text);
+}
+
+static int map_ramdisk(struct run *r)
+{
+	const char *path = r->o->ramdisk;
+	struct stat st;
+
+	if (!path)
+		return 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int e = errno;
+		if (fd >= 0)
+			close(fd);
+		return error_set(&r->err, -e, "%s: %s", path, strerror(e));
+	}
+	r->ramdisk_size = (size_t)st.st_size;
+	if (r->ramdisk_size)
+		r->ramdisk = mmap(NULL, r->ramdisk_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (r->ramdisk == MAP_FAILED) {
+		r->ramdisk = NULL;
+		return error_set(&r->err, -errno, "%s: %s", path, strerror(errno));
+	}
+	return 0;
+}
+
+/* Files first: what cannot run is refused before KVM is touched. */
+static int load_files(struct run *r)
+{
+	r->times.load_start = stats_now();
+	int rc = kernel_image_load(&r->kernel, r->o->kernel, &r->err);
+	r->times.load_end = stats_now();
+	if (rc)
+		return rc;
+	r->have_kernel = true;
+	return map_ramdisk(r);
+}
+
+static void random_handle(xen_domain_handle_t h)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (read(fd, h, sizeof(xen_domain_handle_t)) < 0)
+			memset(h, 0, sizeof(xen_domain_handle_t));
+		close(fd);
+	}
+	h[6] = (h[6] & 0x0f) | 0x40; /* RFC 4122: version 4, variant 1 */
+	h[8] = (h[8] & 0x3f) | 0x80;
+}
+
+static int create_domain(struct run *r)
+{
+	const struct run_options *o = r->o;
+	struct machine *m = &r->machine;
+	struct guest *g = &r->guest;
+	uint64_t ram = o->memory_mib << (20 - PAGE_SHIFT);
+	uint64_t start = (ram + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
+	uint64_t heap = domain_heap_frames(ram, o->nr_vcpus);
+	heap += monitor_heap_frames(start + heap + SUPERPAGE_FRAMES, o->nr_vcpus);
+	heap = (heap + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
+	int rc = machine_create(m, (start + heap) * PAGE_SIZE, &r->err);
+	if (rc)
+		return rc;
+
+	struct domain_config dc = {
+		.domid = 1,
+		.name = o->name,
+		.profile = o->profile->id,
+		.nr_vcpus = o->nr_vcpus,
+		.nr_ram = ram,
+		.heap_frames = heap,
+		.heap_start = start,
+		.memory = m->memory,
+	};
+	random_handle(dc.handle);
+	g->machine = m;
+	g->log_level = o->log_level;
+	g->domain = domain_create(&dc, &vmm_host_ops, g);
+	if (!g->domain)
+		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));
+	rc = monitor_create(&g->monitor, g->domain,
+			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
+	if (rc)
+		return error_set(&r->err, rc, "cannot place the monitor: %s", strerror(-rc));
+	clock_start(&g->clock, m->host.tsc_khz, m->host.tsc_offset);
+	return 0;
+}
+
+static void on_xcr0(struct vcpu *v, uint64_t xcr0)
+{
+	struct guest *g = domain_guest(v->domain);
+
+	/* Where CPL 3 sees the processor's own XCR0 nothing can be set. */
+	if (!g->machine->host.cpuid_native)
+		cpu_set_xcr0(vcpu_cpu(v), xcr0);
+}
+
+static void on_segment_bases(struct vcpu *v)
+{
+	/* cpu_enter compares the bases every time. */
+}
+
+static uint64_t on_read_tsc(struct vcpu *v)
+{
+	return clock_tsc(&domain_guest(v->domain)->clock);
+}
+
+static void create_emulator(struct run *r)
+{
+	struct guest *g = &r->guest;
+	const struct host_features *h = &r->machine.host;
+
+	cpuid_policy_build(&g->cpuid, g->domain,
+			   h->cpuid_native ? NULL : r->machine.supported_cpuid, h->tsc_khz);
+	g->emulate = (struct emulate_env){
+		.cpuid = &g->cpuid,
+		.xcr0_changed = on_xcr0,
+		.segment_bases_changed = on_segment_bases,
+		.read_tsc = on_read_tsc,
+		.pit = pit_create(),
+		.xcr0 = g->xcr0,
+	};
+}
+
+static void on_escape(void *arg)
+{
+	struct run *r = arg;
+
+	atomic_store(&r->ended_by, -1);
+	guest_stop(&r->guest);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	struct signalfd_siginfo si;
+
+	if (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		atomic_store(&r->ended_by, (int)si.ssi_signo);
+		guest_stop(&r->guest);
+	}
+}
+
+static int create_devices(struct run *r)
+{
+	struct guest *g = &r->guest;
+	struct console_params cp = {
+		.kind = r->o->console,
+		.path = r->o->console_path,
+		.escape = on_escape,
+		.escape_arg = r,
+	};
+
+	r->loop = event_loop_create();
+	if (!r->loop)
+		return error_set(&r->err, -errno, "cannot make an event loop: %s", strerror(errno));
+	g->console = console_create(r->loop, &cp, r->err.text, sizeof(r->err.text));
+	if (!g->console)
+		return -EIO;
+	r->xenstore = xenstore_create(r->loop);
+	if (!r->xenstore)
+		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
+	r->store_port = xenstore_bind_port(r->xenstore, g->domain);
+	r->console_port = console_bind_port(g->console, g->domain);
+	if (r->store_port < 0 || r->console_port < 0)
+		return error_set(&r->err, -EIO, "cannot bind the store and console ports");
+	return event_loop_add(r->loop, r->signal_fd, EPOLLIN, on_signal, r);
+}
+
+static int build(struct run *r)
+{
+	const struct run_options *o = r->o;
+	struct domain *d = r->guest.domain;
+	uint32_t vmcall = 0;
+
+	if (o->gate == GATE_VMCALL && !r->machine.host.vmcall)
+		return error_set(&r->err, -EINVAL,
+				 "--gate vmcall: this host's KVM does not hand vmcall to user space");
+	if (o->gate != GATE_SYSCALL)
+		vmcall = r->machine.host.vmcall;
+	if (vmcall && machine_enable_xen_hypercalls(&r->machine))
+		vmcall = 0;
+	struct build_params bp = {
+		.kernel = &r->kernel,
+		.ramdisk = r->ramdisk,
+		.ramdisk_size = r->ramdisk_size,
+		.cmdline = o->cmdline,
+		.p2m = o->p2m,
+		.p2m_seed = o->p2m_seed,
+		.store_port = (evtchn_port_t)r->store_port,
+		.console_port = (evtchn_port_t)r->console_port,
+		.vmcall = vmcall,
+	};
+	int rc = domain_build(d, &bp, &r->built, &r->err);
+	/* The images are in the guest now. */
+	kernel_image_free(&r->kernel);
+	r->have_kernel = false;
+	if (r->ramdisk)
+		munmap(r->ramdisk, r->ramdisk_size);
+	r->ramdisk = NULL;
+	if (rc)
+		return rc;
+	struct xenstore_domain xd = {
+		.domain = d,
+		.memory_kib = o->memory_mib << 10,
+		.maxmem_kib = o->memory_mib << 10,
+		.vcpus_online = o->nr_vcpus,
+		.store_mfn = r->built.store_mfn,
+		.console_mfn = r->built.console_mfn,
+		.store_port = bp.store_port,
+		.console_port = bp.console_port,
+		.console_type = "xenconsoled",
+		.tty = o->console == CONSOLE_PTY ? console_where(r->guest.console) : "",
+	};
+	rc = xenstore_introduce(r->xenstore, &xd);
+	if (rc)
+		return error_set(&r->err, rc, "cannot make the guest's xenstore tree: %s",
+				 strerror(-rc));
+	rc = console_start(r->guest.console, d, r->built.console_mfn);
+	return rc ? error_set(&r->err, rc, "cannot start the console: %s", strerror(-rc)) : 0;
+}
+
+static int create_cpus(struct run *r)
+{
+	struct guest *g = &r->guest;
+	size_t size = sizeof(struct kvm_cpuid2) + CPUID_POLICY_MAX * sizeof(struct kvm_cpuid_entry2);
+	struct kvm_cpuid2 *cpuid = calloc(1, size);
+	int rc = 0;
+
+	if (!cpuid)
+		return error_set(&r->err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; !rc && i < g->domain->nr_vcpus; i++) {
+		struct vcpu *v = g->domain->vcpu[i];
+		if (!r->machine.host.cpuid_native) {
+			memset(cpuid, 0, size);
+			cpuid_policy_to_kvm(&g->cpuid, v, cpuid, CPUID_POLICY_MAX);
+		}
+		rc = cpu_create(&r->cpus[i], &r->machine, &g->monitor, v,
+				r->machine.host.cpuid_native ? r->machine.supported_cpuid : cpuid,
+				&r->err);
+		if (!rc) {
+			g->cpu[i] = &r->cpus[i];
+			g->xcr0[i] = r->machine.host.cpuid_native ? g->cpuid.xcr0_mask : 1;
+			cpu_set_xcr0(&r->cpus[i], g->xcr0[i] ? g->xcr0[i] : 1);
+		}
+	}
+	free(cpuid);
+	return rc;
+}
+
+static int start_threads(struct run *r)
+{
+	struct guest *g = &r->guest;
+
+	domain_wallclock_update(g->domain);
+	domain_lock(g->domain);
+	vcpu_up(g->domain->vcpu[0]);
+	domain_unlock(g->domain);
+	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
+		int rc = pthread_create(&r->cpus[i].thread, NULL, vcpu_thread, &r->cpus[i]);
+		if (rc)
+			return error_set(&r->err, -rc, "cannot start a thread for vcpu %u: %s", i,
+					 strerror(rc));
+		r->nr_threads++;
+	}
+	int rc = event_loop_start(r->loop);
+	return rc ? error_set(&r->err, rc, "cannot start the event loop: %s", strerror(-rc)) : 0;
+}
+
+static void wait_for_end(struct run *r)
+{
+	struct pollfd p = {.fd = r->guest.end_fd, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+static void stop_threads(struct run *r)
+{
+	guest_stop(&r->guest);
+	for (unsigned i = 0; i < r->nr_threads; i++)
+		pthread_join(r->cpus[i].thread, NULL);
+}
+
+static int outcome(struct run *r)
+{
+	struct guest *g = &r->guest;
+	struct domain *d = g->domain;
+	int by = atomic_load(&r->ended_by);
+
+	if (atomic_load(&g->host_failed)) {
+		fprintf(stderr, "xenolith: the host failed: %s\n", g->failure);
+		report_vcpus(stderr, g);
+		return EXIT_HOST_FAILED;
+	}
+	if (!atomic_load(&d->is_shut_down))
+		return by > 0 ? 128 + by : EXIT_OK;
+	if (d->shutdown_code == SHUTDOWN_poweroff || d->shutdown_code == SHUTDOWN_reboot ||
+	    d->shutdown_code == SHUTDOWN_suspend || d->shutdown_code == SHUTDOWN_soft_reset) {
+		say(r, LOG_INFO, report_shutdown_name(d->shutdown_code));
+		return EXIT_OK;
+	}
+	report_crash(stderr, g);
+	return EXIT_GUEST_CRASHED;
+}
+
+static void clean_up(struct run *r)
+{
+	struct guest *g = &r->guest;
+
+	if (r->loop)
+		event_loop_destroy(r->loop);
+	if (g->console)
+		console_destroy(g->console);
+	if (r->xenstore)
+		xenstore_destroy(r->xenstore);
+	for (unsigned i = 0; i < MAX_VCPUS; i++)
+		if (g->cpu[i])
+			cpu_destroy(g->cpu[i]);
+	if (g->emulate.pit)
+		pit_destroy(g->emulate.pit);
+	if (g->domain)
+		domain_destroy(g->domain);
+	if (r->have_kernel)
+		kernel_image_free(&r->kernel);
+	if (r->ramdisk)
+		munmap(r->ramdisk, r->ramdisk_size);
+	machine_destroy(&r->machine);
+	if (g->end_fd > 0)
+		close(g->end_fd);
+	if (r->signal_fd > 0)
+		close(r->signal_fd);
+}
+
+static int run_steps(struct run *r)
+{
+	if (load_files(r))
+		return EXIT_BAD_USAGE;
+	if (machine_open(&r->machine, &r->err) || host_probe(&r->machine, &r->err) ||
+	    create_domain(r))
+		return EXIT_HOST_FAILED;
+	create_emulator(r);
+	if (create_devices(r))
+		return EXIT_HOST_FAILED;
+	if (build(r))
+		return EXIT_BAD_USAGE;
+	if (create_cpus(r) || start_threads(r))
+		return EXIT_HOST_FAILED;
+	return 0;
+}
+
+int domain_run(const struct run_options *o)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	sigset_t signals;
+
+	if (!r)
+		return EXIT_HOST_FAILED;
+	r->o = o;
+	r->times.start = stats_now();
+	r->machine.vm_fd = r->machine.kvm_fd = -1;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	cpu_install_kick_handler();
+	r->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	r->guest.end_fd = eventfd(0, EFD_CLOEXEC);
+
+	int rc = run_steps(r);
+	if (!rc) {
+		wait_for_end(r);
+		stop_threads(r);
+		console_drain(r->guest.console);
+		console_restore_terminal();
+		rc = outcome(r);
+		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
+			fprintf(stderr, "xenolith: %s\n", r->err.text);
+			rc = rc ? rc : EXIT_HOST_FAILED;
+		}
+	} else {
+		stop_threads(r);
+		console_restore_terminal();
+		fprintf(stderr, "xenolith: %s\n", r->err.text);
+	}
+	clean_up(r);
+	free(r);
+	return rc;
+}

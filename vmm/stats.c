@@ -1,0 +1,163 @@
+/*
+ * Counters of a run, as a table for people or as JSON for benches.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "vmm/stats.h"
+
+struct counts {
+	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
+	uint64_t runs, touches, flushes, first_entry;
+};
+
+static const char *const exit_names[NR_CPU_EXITS] = {
+	[CPU_EXIT_TRAP] = "exception",	     [CPU_EXIT_SYSCALL] = "syscall",
+	[CPU_EXIT_SYSCALL32] = "syscall32",  [CPU_EXIT_HYPERCALL] = "vmcall",
+	[CPU_EXIT_IRET_FAULT] = "iret_fault", [CPU_EXIT_KICK] = "kick",
+	[CPU_EXIT_FATAL] = "fatal",
+};
+
+uint64_t stats_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void collect(const struct guest *g, struct counts *n)
+{
+	memset(n, 0, sizeof(*n));
+	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
+		const struct cpu *c = g->cpu[i];
+		for (unsigned k = 0; k < NR_CPU_EXITS; k++)
+			n->exits[k] += c->exits[k];
+		for (unsigned k = 0; k < 32; k++)
+			n->traps[k] += c->traps[k];
+		for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+			n->hypercalls[k] += c->vcpu->hypercalls[k];
+		n->runs += c->kvm_runs;
+		n->touches += c->touches;
+		n->flushes += c->flushes;
+		if (c->first_entry && (!n->first_entry || c->first_entry < n->first_entry))
+			n->first_entry = c->first_entry;
+	}
+}
+
+/* Resident KiB of the whole process and of the guest's memory in it. */
+static void resident(const struct guest *g, uint64_t *all, uint64_t *guest)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[256];
+	uint64_t lo = (uintptr_t)g->machine->memory, hi = lo + g->machine->memory_size;
+	bool inside = false;
+
+	*all = *guest = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long a, b, kib;
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2)
+			inside = a >= lo && b <= hi;
+		else if (sscanf(line, "Rss: %lu kB", &kib) == 1) {
+			*all += kib;
+			*guest += inside ? kib : 0;
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+static const char *hypercall_name(unsigned nr, char buf[24])
+{
+	if (hypercall_table[nr].name)
+		return hypercall_table[nr].name;
+	snprintf(buf, 24, "hypercall_%u", nr);
+	return buf;
+}
+
+static void print_text(FILE *f, const struct counts *n, const struct run_times *t, uint64_t all,
+		       uint64_t guest)
+{
+	char buf[24];
+
+	fprintf(f, "xenolith: statistics\n");
+	for (unsigned k = 0; k < NR_CPU_EXITS; k++)
+		if (n->exits[k])
+			fprintf(f, "  exits %-20s %10lu\n", exit_names[k], (unsigned long)n->exits[k]);
+	for (unsigned k = 0; k < 32; k++)
+		if (n->traps[k])
+			fprintf(f, "  vector %-19u %10lu\n", k, (unsigned long)n->traps[k]);
+	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+		if (n->hypercalls[k])
+			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
+				(unsigned long)n->hypercalls[k]);
+	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
+		(unsigned long)n->touches);
+	fprintf(f, "  kernel read and unpacked %10lu us\n",
+		(unsigned long)(t->load_end - t->load_start) / 1000);
+	if (n->first_entry)
+		fprintf(f, "  to the first instruction %10lu us more\n",
+			(unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) / 1000);
+	fprintf(f, "  resident beyond the guest's %7lu KiB (guest's: %lu KiB)\n",
+		(unsigned long)(all - guest), (unsigned long)guest);
+}
+
+static void print_json(FILE *f, const struct counts *n, const struct run_times *t, uint64_t all,
+		       uint64_t guest)
+{
+	const char *sep = "";
+	char buf[24];
+
+	fprintf(f, "{\n  \"exits\": {");
+	for (unsigned k = 0; k < NR_CPU_EXITS; k++, sep = ", ")
+		fprintf(f, "%s\"%s\": %lu", sep, exit_names[k], (unsigned long)n->exits[k]);
+	fprintf(f, "},\n  \"vectors\": {");
+	sep = "";
+	for (unsigned k = 0; k < 32; k++)
+		if (n->traps[k]) {
+			fprintf(f, "%s\"%u\": %lu", sep, k, (unsigned long)n->traps[k]);
+			sep = ", ";
+		}
+	fprintf(f, "},\n  \"hypercalls\": {");
+	sep = "";
+	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+		if (n->hypercalls[k]) {
+			fprintf(f, "%s\"%s\": %lu", sep, hypercall_name(k, buf),
+				(unsigned long)n->hypercalls[k]);
+			sep = ", ";
+		}
+	fprintf(f, "},\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n", (unsigned long)n->runs,
+		(unsigned long)n->touches);
+	fprintf(f, "  \"load_us\": %lu,\n  \"start_us\": %lu,\n",
+		(unsigned long)(t->load_end - t->load_start) / 1000,
+		n->first_entry
+			? (unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) /
+				  1000
+			: 0);
+	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n", (unsigned long)all,
+		(unsigned long)guest);
+}
+
+int stats_print(const struct guest *g, const struct run_times *t, const char *path,
+		struct error *err)
+{
+	struct counts n;
+	uint64_t all, guest;
+
+	collect(g, &n);
+	resident(g, &all, &guest);
+	if (!path) {
+		print_text(stderr, &n, t, all, guest);
+		return 0;
+	}
+	FILE *f = fopen(path, "we");
+	if (!f)
+		return error_set(err, -errno, "--stats: %s: %s", path, strerror(errno));
+	print_json(f, &n, t, all, guest);
+	if (fclose(f))
+		return error_set(err, -errno, "--stats: %s: %s", path, strerror(errno));
+	return 0;
+}
