@@ -1,0 +1,197 @@
+/*
+ * Page references and page types: see mm.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pvabi/mm.h"
+
+static size_t pages_size(const struct domain *d)
+{
+	return d->nr_frames * sizeof(struct page_info);
+}
+
+int mm_domain_init(struct domain *d)
+{
+	/* Mapped, not allocated: a huge domain's is touched as its frames are used. */
+	d->pages = mmap(NULL, pages_size(d), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (d->pages == MAP_FAILED) {
+		d->pages = NULL;
+		return -ENOMEM;
+	}
+	mm_share_heap(d, d->shared_info_mfn, 1);
+	return 0;
+}
+
+void mm_domain_destroy(struct domain *d)
+{
+	if (d->pages)
+		munmap(d->pages, pages_size(d));
+	d->pages = NULL;
+}
+
+void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)
+{
+	for (uint64_t i = mfn; i < mfn + nr && i < d->nr_frames; i++)
+		if (i >= d->heap_start)
+			d->pages[i].flags |= PG_SHARED;
+}
+
+struct page_info *mm_page_of_guest(const struct domain *d, uint64_t mfn)
+{
+	if (mfn < d->nr_ram)
+		return d->pages[mfn].flags & PG_FREE ? NULL : &d->pages[mfn];
+	if (mfn >= d->heap_start && mfn < d->nr_frames && d->pages[mfn].flags & PG_SHARED)
+		return &d->pages[mfn];
+	return NULL;
+}
+
+struct page_info *mm_page_get(struct domain *d, uint64_t mfn)
+{
+	struct page_info *p = mm_page_of_guest(d, mfn);
+
+	if (!p || p->refs == UINT32_MAX)
+		return NULL;
+	p->refs++;
+	return p;
+}
+
+void mm_page_put(struct page_info *p)
+{
+	if (p->refs)
+		p->refs--;
+}
+
+static bool is_table(enum page_type type)
+{
+	return type >= PGT_L1 && type <= PGT_L4;
+}
+
+/* Every descriptor of the page must be one that a guest may have
+ * (Xen: validate_segdesc_page). */
+static int validate_segdesc(struct domain *d, uint64_t mfn)
+{
+	uint64_t *desc = frame_ptr(d, mfn);
+
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+		if (mm_check_descriptor(&desc[i]))
+			return -EINVAL;
+	return 0;
+}
+
+static int become(struct domain *d, uint64_t mfn, enum page_type type)
+{
+	struct page_info *p = &d->pages[mfn];
+	int rc = 0;
+
+	/* A frame of Xen's can be mapped, never be a table. */
+	if (mfn >= d->heap_start && type != PGT_WRITABLE)
+		return -EINVAL;
+	p->type = type;
+	p->type_count = 1;
+	p->linear = 0;
+	if (is_table(type)) {
+		p->flags |= PG_VALIDATING;
+		rc = mm_table_validate(d, mfn, type);
+		p->flags &= ~PG_VALIDATING;
+	} else if (type == PGT_SEGDESC) {
+		rc = validate_segdesc(d, mfn);
+	}
+	if (rc) {
+		p->type = PGT_NONE;
+		p->type_count = 0;
+	}
+	return rc;
+}
+
+int mm_type_get(struct domain *d, uint64_t mfn, enum page_type type)
+{
+	struct page_info *p = &d->pages[mfn];
+
+	if (!p->type_count)
+		return become(d, mfn, type);
+	/* Xen: _get_page_type refuses another type, and a table that is still being
+	 * validated (a cycle among its own entries). */
+	if (p->type != type || p->flags & PG_VALIDATING || p->type_count == UINT32_MAX)
+		return -EINVAL;
+	p->type_count++;
+	return 0;
+}
+
+void mm_type_put(struct domain *d, uint64_t mfn)
+{
+	struct page_info *p = &d->pages[mfn];
+
+	if (!p->type_count || --p->type_count)
+		return;
+	enum page_type type = p->type;
+	p->type = PGT_NONE;
+	if (is_table(type))
+		mm_table_invalidate(d, mfn, type);
+}
+
+int mm_get_page_and_type(struct domain *d, uint64_t mfn, enum page_type type)
+{
+	struct page_info *p = mm_page_get(d, mfn);
+
+	if (!p)
+		return -EINVAL;
+	int rc = mm_type_get(d, mfn, type);
+	if (rc)
+		mm_page_put(p);
+	return rc;
+}
+
+void mm_put_page_and_type(struct domain *d, uint64_t mfn)
+{
+	mm_type_put(d, mfn);
+	mm_page_put(&d->pages[mfn]);
+}
+
+int mm_get_l4(struct domain *d, uint64_t mfn)
+{
+	return mm_get_page_and_type(d, mfn, PGT_L4);
+}
+
+void mm_put_l4(struct domain *d, uint64_t mfn)
+{
+	mm_put_page_and_type(d, mfn);
+}
+
+int mm_get_descriptor_page(struct domain *d, uint64_t mfn)
+{
+	return mm_get_page_and_type(d, mfn, PGT_SEGDESC);
+}
+
+void mm_put_descriptor_page(struct domain *d, uint64_t mfn)
+{
+	mm_put_page_and_type(d, mfn);
+}
+
+int mm_boot_tables(struct vcpu *v, uint64_t mfn)
+{
+	struct domain *d = v->domain;
+	int rc = mm_get_page_and_type(d, mfn, PGT_L4);
+
+	if (rc)
+		return rc;
+	/* libxc pins the boot tables (xg_dom_x86.c: pin_table); the vcpu's own
+	 * reference is the second one. */
+	d->pages[mfn].flags |= PG_PINNED;
+	rc = mm_get_l4(d, mfn);
+	if (!rc)
+		v->guest_table = mfn;
+	return rc;
+}
+
+int mm_foreign_domain(const struct domain *d, uint32_t domid)
+{
+	if (domid == DOMID_SELF || domid == d->domid)
+		return 0;
+	/* Xen: get_pg_owner() and xsm: another domain's pages are for the privileged;
+	 * there is no other domain here. */
+	return domid == DOMID_IO || domid == DOMID_XEN || domid == 0 ? -EPERM : -ESRCH;
+}
