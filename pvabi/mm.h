@@ -84,6 +84,10 @@ uint64_t mm_adjust(uint64_t entry, unsigned level);
 /* A slot of a table of this level that belongs to the guest. */
 bool mm_guest_slot(unsigned level, unsigned slot);
 
+/* descriptors.c: 0 when a guest may have this descriptor (fixed up in place), or
+ * -EINVAL (Xen: check_descriptor). */
+int mm_check_descriptor(uint64_t *desc);
+
 /* mm_pte.c: the one place that stores into page tables in use. */
 enum pte_store_how { PTE_SET, PTE_PRESERVE_AD };
 void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,

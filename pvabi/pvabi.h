@@ -576,6 +576,13 @@ void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr);
  * with MMUEXT_PIN_L4_TABLE, and takes the reference for v->guest_table. */
 int mm_boot_tables(struct vcpu *v, uint64_t mfn);
 
+/* References that a vcpu's state holds: its L4s, its GDT and LDT frames. 0 or a
+ * negative errno. Under `lock`. */
+int mm_get_l4(struct domain *d, uint64_t mfn);
+void mm_put_l4(struct domain *d, uint64_t mfn);
+int mm_get_descriptor_page(struct domain *d, uint64_t mfn);
+void mm_put_descriptor_page(struct domain *d, uint64_t mfn);
+
 /* A write fault of the guest's kernel on a read-only mapping: does the page-table
  * page at `va` (one aligned 8-byte entry) accept the new value? Performs
  *   *va = new                        (cmpxchg false)
