@@ -45,7 +45,7 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(event_channel_op_compat, 1, ALL, FN(event_channel_op_compat)),
 	CALL(xen_version, 2, ALL, SUBOPS(xen_version, 1), .flags = HC_UNLOCKED),
 	CALL(console_io, 3, ALL, FN(console_io), .flags = HC_UNLOCKED),
-	CALL(physdev_op_compat, 1, ALL, FN(physdev_op_compat)),
+	CALL(physdev_op_compat, 1, ALL, FN(physdev_op_compat), .flags = HC_UNLOCKED),
 	CALL(grant_table_op, 3, ALL, FN(grant_table_op)),
 	CALL(vm_assist, 2, ALL, FN(vm_assist)),
 	CALL(update_va_mapping_otherdomain, 4, ALL, FN(update_va_mapping_otherdomain)),
@@ -150,8 +150,10 @@ static const struct hypercall *hypercall_find(const struct vcpu *v, uint64_t nr)
 	return hc;
 }
 
-static long row_call(struct vcpu *v, const struct hypercall *hc, const uint64_t *args)
+long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args)
 {
+	const struct hypercall *hc = &hypercall_table[nr];
+
 	if (hc->subops) {
 		const struct subop *s = subop_find(v, hc, args[0]);
 
@@ -170,7 +172,7 @@ long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 		v->hypercalls[nr]++;
 	if (!hc)
 		return -ENOSYS;
-	rc = row_call(v, hc, args);
+	rc = hypercall_row_call(v, nr, args);
 	/* Xen: do_iret returns the rax that it restored. */
 	return hc->flags & HC_SETS_REGS ? (long)v->regs.rax : rc;
 }

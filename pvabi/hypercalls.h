@@ -51,6 +51,10 @@ HYPERCALL(xenpmu_op);
 HYPERCALL(hypfs_op);
 HYPERCALL(mca);
 
+/* hypercall.c: a call of the table whether or not the profile shows it to the
+ * guest, for the old forms of calls that lead to it. `lock` not held. */
+long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args);
+
 /* Families with sub-operations. */
 extern const struct subop memory_op_subops[];	     /* memory_op.c */
 extern const struct subop xen_version_subops[];	     /* xen_version.c */

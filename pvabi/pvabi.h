@@ -40,6 +40,10 @@
 /* 64-bit guests address 4096 two-level ports (64 selector words of 64 bits). */
 #define EVTCHN_2L_PORTS 4096
 
+/* PIRQs that a domU may name: the host's interrupt lines and 32 more (Xen:
+ * common/domain.c, extra_domU_irqs). */
+#define NR_PIRQS (24 + 32)
+
 /* The flat ring-3 selectors that Xen gives a 64-bit guest, and Xen's part of
  * the GDT: arch-x86/xen-x86_64.h, arch-x86/xen.h (FIRST_RESERVED_GDT_*). */
 #define GUEST_GDT_FRAMES FIRST_RESERVED_GDT_PAGE
@@ -303,6 +307,12 @@ struct domain {
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
+
+	struct { /* physdev.c */
+		uint64_t pirqs_taken; /* bit n: PIRQ n, PHYSDEVOP_get_free_pirq */
+		bool has_eoi_map;     /* PHYSDEVOP_pirq_eoi_gmfn_*: a writable reference */
+		uint64_t eoi_map_mfn;
+	} physdev;
 
 	struct {
 		_Atomic uint64_t deadline; /* 0: free or stopped */
