@@ -101,6 +101,19 @@ int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level,
  * a domain it has no rights to, -ESRCH. */
 int mm_foreign_domain(const struct domain *d, uint32_t domid);
 
+/* Xen's mark in `count` of an MMU call that it restarts (xen/include/asm/mm.h); not public,
+ * but a guest that sets it is answered the same way. */
+#define MMU_UPDATE_PREEMPTED 0x80000000u
+
+/* All of an array's addresses are ones that a guest may pass (Xen: guest_handle_okay). */
+static inline bool mm_range_ok(uint64_t va, uint64_t len)
+{
+	return !len || (guest_addr_ok(va) && va + len - 1 >= va && guest_addr_ok(va + len - 1));
+}
+
+/* update_va.c: the vcpus named by a bitmap in guest memory; -EFAULT. */
+int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
+
 /* mm_alloc.c: frames that the guest gave back and may have again. */
 uint64_t mm_alloc_frames(struct domain *d, unsigned order);
 int mm_free_frame(struct domain *d, uint64_t mfn);

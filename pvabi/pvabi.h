@@ -593,6 +593,10 @@ void mm_put_l4(struct domain *d, uint64_t mfn);
 int mm_get_descriptor_page(struct domain *d, uint64_t mfn);
 void mm_put_descriptor_page(struct domain *d, uint64_t mfn);
 
+/* Gives v a GDT of `entries` descriptors in these frames; -EINVAL when there are
+ * too many, or a frame cannot be a descriptor page. Under `lock`. descriptors.c */
+int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries);
+
 /* A write fault of the guest's kernel on a read-only mapping: does the page-table
  * page at `va` (one aligned 8-byte entry) accept the new value? Performs
  *   *va = new                        (cmpxchg false)

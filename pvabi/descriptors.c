@@ -1,0 +1,105 @@
+/*
+ * Hypercalls 2 and 10: the guest's GDT (Xen: arch/x86/pv/descriptor-tables.c).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pvabi/hypercalls.h"
+#include "pvabi/mm.h"
+
+#define SEG_P (1UL << 47)
+#define SEG_DPL (3UL << 45)
+#define SEG_S (1UL << 44)
+#define SEG_TYPE (0xfUL << 40)
+#define CALL_GATE (0xcUL << 40)
+#define GATE_RESERVED (0xe0UL << 32) /* and the parameter count, 0 in 64-bit gates */
+#define GATE_COUNT (0x1fUL << 32)
+
+int mm_check_descriptor(uint64_t *desc)
+{
+	uint64_t e = *desc;
+	uint64_t dpl = e >> 45 & 3;
+
+	if (!(e & SEG_P))
+		return 0; /* any use of it faults */
+	if (dpl == 0)
+		dpl = 3; /* no descriptor of ring 0 for a guest */
+	e = (e & ~SEG_DPL) | dpl << 45;
+	if (!(e & SEG_S)) {
+		if (!(e & SEG_TYPE))
+			return 0; /* the upper half of a call gate */
+		if ((e & SEG_TYPE) != CALL_GATE)
+			return -EINVAL;
+		uint64_t cs = e >> 16 & 0xffff;
+		/* Xen: guest_gate_selector_okay(): null, the guest's own, or a flat one
+		 * of Xen's code segments, with a ring of its own. */
+		if ((cs & ~3UL) && cs >> 3 >= FIRST_RESERVED_GDT_ENTRY && (cs & ~3UL) != (FLAT_KERNEL_CS & ~3))
+			return -EINVAL;
+		if (e & (GATE_RESERVED | GATE_COUNT))
+			return -EINVAL;
+		/* DPL 0 makes every use fault; the real one is kept in the selector. */
+		e = (e & ~SEG_DPL & ~(3UL << 16)) | dpl << 16;
+	}
+	if (e != *desc)
+		*desc = e;
+	return 0;
+}
+
+int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
+{
+	struct domain *d = v->domain;
+	unsigned nr = (entries + 511) / 512, i;
+
+	if (entries > FIRST_RESERVED_GDT_ENTRY)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		if (mm_get_descriptor_page(d, frames[i])) {
+			while (i-- > 0)
+				mm_put_descriptor_page(d, frames[i]);
+			return -EINVAL;
+		}
+	}
+	for (i = 0; i < (v->gdt_ents + 511) / 512; i++)
+		mm_put_descriptor_page(d, v->gdt_frames[i]);
+	memset(v->gdt_frames, 0, sizeof(v->gdt_frames));
+	memcpy(v->gdt_frames, frames, nr * sizeof(frames[0]));
+	v->gdt_ents = entries;
+	d->ops->descriptors_changed(v);
+	return 0;
+}
+
+long hypercall_set_gdt(struct vcpu *v, const uint64_t *args)
+{
+	uint32_t entries = (uint32_t)args[1];
+	uint64_t frames[GUEST_GDT_FRAMES] = {0};
+
+	if (entries > FIRST_RESERVED_GDT_ENTRY)
+		return -EINVAL;
+	if (guest_copy_from(v, frames, args[0], (entries + 511) / 512 * sizeof(frames[0])))
+		return -EFAULT;
+	return vcpu_set_gdt(v, frames, entries);
+}
+
+long hypercall_update_descriptor(struct vcpu *v, const uint64_t *args)
+{
+	struct domain *d = v->domain;
+	uint64_t maddr = args[0], desc = args[1];
+	uint64_t mfn = maddr >> PAGE_SHIFT;
+	struct page_info *p;
+
+	if ((maddr & 7) || mm_check_descriptor(&desc))
+		return -EINVAL;
+	p = mm_page_get(d, mfn);
+	if (!p)
+		return -EINVAL;
+	/* A descriptor page stays one; anything else must be writable for the guest. */
+	enum page_type type = p->type_count && p->type == PGT_SEGDESC ? PGT_SEGDESC : PGT_WRITABLE;
+	int rc = mm_type_get(d, mfn, type);
+	if (!rc) {
+		uint64_t *e = (uint64_t *)((uint8_t *)frame_ptr(d, mfn) + (maddr & (PAGE_SIZE - 1)));
+		__atomic_store_n(e, desc, __ATOMIC_SEQ_CST);
+		mm_type_put(d, mfn);
+	}
+	mm_page_put(p);
+	return rc ? -EINVAL : 0;
+}

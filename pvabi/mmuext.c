@@ -1,0 +1,237 @@
+/*
+ * Hypercall 26, mmuext_op: pinning, base pointers, flushes, the LDT
+ * (xen.h, MMUEXT_*; Xen: arch/x86/mm.c, do_mmuext_op). One row an operation.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pvabi/hypercalls.h"
+#include "pvabi/mm.h"
+
+#define LDT_MAX_ENTRIES 8192
+
+static int pin(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct domain *d = v->domain;
+	uint64_t mfn = op->arg1.mfn;
+	enum page_type type = PGT_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE);
+	int rc = mm_get_page_and_type(d, mfn, type);
+
+	if (rc)
+		return rc;
+	if (d->pages[mfn].flags & PG_PINNED) {
+		mm_put_page_and_type(d, mfn);
+		return -EINVAL;
+	}
+	d->pages[mfn].flags |= PG_PINNED;
+	return 0;
+}
+
+static int unpin(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct page_info *p = mm_page_of_guest(v->domain, op->arg1.mfn);
+
+	if (!p || !(p->flags & PG_PINNED))
+		return -EINVAL;
+	p->flags &= ~PG_PINNED;
+	mm_put_page_and_type(v->domain, op->arg1.mfn);
+	return 0;
+}
+
+static int new_baseptr(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct domain *d = v->domain;
+	uint64_t old = v->guest_table;
+
+	if (op->arg1.mfn == old) {
+		/* Xen, new_guest_cr3: the same table again is a TLB flush. */
+		d->ops->tlb_flush(d, 1u << v->id, ~0UL);
+		return 0;
+	}
+	int rc = mm_get_l4(d, op->arg1.mfn);
+	if (rc)
+		return rc;
+	v->guest_table = op->arg1.mfn;
+	if (old)
+		mm_put_l4(d, old);
+	return 0;
+}
+
+static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct domain *d = v->domain;
+	uint64_t old = v->guest_table_user;
+
+	if (op->arg1.mfn == old)
+		return 0;
+	if (op->arg1.mfn) {
+		int rc = mm_get_l4(d, op->arg1.mfn);
+		if (rc)
+			return rc;
+	}
+	v->guest_table_user = op->arg1.mfn;
+	if (old)
+		mm_put_l4(d, old);
+	return 0;
+}
+
+static int flush_local(struct vcpu *v, const struct mmuext_op *op)
+{
+	v->domain->ops->tlb_flush(v->domain, 1u << v->id, ~0UL);
+	return 0;
+}
+
+static int flush_all(struct vcpu *v, const struct mmuext_op *op)
+{
+	v->domain->ops->tlb_flush(v->domain, ~0u, ~0UL);
+	return 0;
+}
+
+static int flush_multi(struct vcpu *v, const struct mmuext_op *op)
+{
+	uint32_t mask;
+
+	if (mm_vcpu_mask(v, (uintptr_t)op->arg2.vcpumask.p, &mask))
+		return -EINVAL;
+	v->domain->ops->tlb_flush(v->domain, mask, ~0UL);
+	return 0;
+}
+
+/* Addresses in Xen's own range, or that are none, cannot be cached for the guest. */
+static void invlpg(struct vcpu *v, uint32_t mask, uint64_t va)
+{
+	if (guest_addr_ok(va))
+		v->domain->ops->tlb_flush(v->domain, mask, va & PAGE_MASK);
+}
+
+static int invlpg_local(struct vcpu *v, const struct mmuext_op *op)
+{
+	invlpg(v, 1u << v->id, op->arg1.linear_addr);
+	return 0;
+}
+
+static int invlpg_all(struct vcpu *v, const struct mmuext_op *op)
+{
+	invlpg(v, ~0u, op->arg1.linear_addr);
+	return 0;
+}
+
+static int invlpg_multi(struct vcpu *v, const struct mmuext_op *op)
+{
+	uint32_t mask;
+
+	if (mm_vcpu_mask(v, (uintptr_t)op->arg2.vcpumask.p, &mask))
+		return -EINVAL;
+	invlpg(v, mask, op->arg1.linear_addr);
+	return 0;
+}
+
+/* cache_flush_permitted(): only with a device of its own. */
+static int flush_cache(struct vcpu *v, const struct mmuext_op *op)
+{
+	return op->cmd == MMUEXT_FLUSH_CACHE ? -EACCES : -EINVAL;
+}
+
+static int set_ldt(struct vcpu *v, const struct mmuext_op *op)
+{
+	unsigned ents = op->arg2.nr_ents;
+	uint64_t va = ents ? op->arg1.linear_addr : 0;
+
+	if (ents > LDT_MAX_ENTRIES || (ents && ((va & (PAGE_SIZE - 1)) || !guest_addr_ok(va))))
+		return -EINVAL;
+	if (v->ldt_ents == ents && v->ldt_base == va)
+		return 0;
+	v->ldt_base = va;
+	v->ldt_ents = ents;
+	v->domain->ops->descriptors_changed(v);
+	return 0;
+}
+
+static int clear_page(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct domain *d = v->domain;
+
+	if (op->arg1.mfn >= d->nr_ram || mm_get_page_and_type(d, op->arg1.mfn, PGT_WRITABLE))
+		return -EINVAL;
+	memset(frame_ptr(d, op->arg1.mfn), 0, PAGE_SIZE);
+	mm_put_page_and_type(d, op->arg1.mfn);
+	return 0;
+}
+
+static int copy_page(struct vcpu *v, const struct mmuext_op *op)
+{
+	struct domain *d = v->domain;
+	uint64_t src = op->arg2.src_mfn, dst = op->arg1.mfn;
+
+	if (src >= d->nr_ram || dst >= d->nr_ram || !mm_page_of_guest(d, src) ||
+	    mm_get_page_and_type(d, dst, PGT_WRITABLE))
+		return -EINVAL;
+	memmove(frame_ptr(d, dst), frame_ptr(d, src), PAGE_SIZE);
+	mm_put_page_and_type(d, dst);
+	return 0;
+}
+
+static int mark_super(struct vcpu *v, const struct mmuext_op *op)
+{
+	return -EOPNOTSUPP;
+}
+
+static int (*const ops[])(struct vcpu *v, const struct mmuext_op *op) = {
+	[MMUEXT_PIN_L1_TABLE] = pin,
+	[MMUEXT_PIN_L2_TABLE] = pin,
+	[MMUEXT_PIN_L3_TABLE] = pin,
+	[MMUEXT_PIN_L4_TABLE] = pin,
+	[MMUEXT_UNPIN_TABLE] = unpin,
+	[MMUEXT_NEW_BASEPTR] = new_baseptr,
+	[MMUEXT_TLB_FLUSH_LOCAL] = flush_local,
+	[MMUEXT_INVLPG_LOCAL] = invlpg_local,
+	[MMUEXT_TLB_FLUSH_MULTI] = flush_multi,
+	[MMUEXT_INVLPG_MULTI] = invlpg_multi,
+	[MMUEXT_TLB_FLUSH_ALL] = flush_all,
+	[MMUEXT_INVLPG_ALL] = invlpg_all,
+	[MMUEXT_FLUSH_CACHE] = flush_cache,
+	[MMUEXT_SET_LDT] = set_ldt,
+	[MMUEXT_NEW_USER_BASEPTR] = new_user_baseptr,
+	[MMUEXT_CLEAR_PAGE] = clear_page,
+	[MMUEXT_COPY_PAGE] = copy_page,
+	[MMUEXT_FLUSH_CACHE_GLOBAL] = flush_cache,
+	[MMUEXT_MARK_SUPER] = mark_super,
+	[MMUEXT_UNMARK_SUPER] = mark_super,
+};
+
+long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
+{
+	uint64_t list = args[0], pdone = args[2];
+	uint32_t count = (uint32_t)args[1], foreigndom = (uint32_t)args[3];
+	uint32_t done = 0, i;
+	struct mmuext_op op;
+	int rc = 0;
+
+	if (count == MMU_UPDATE_PREEMPTED && !list)
+		return (int)foreigndom;
+	if (count & MMU_UPDATE_PREEMPTED) {
+		count &= ~MMU_UPDATE_PREEMPTED;
+		if (pdone && guest_copy_from(v, &done, pdone, sizeof(done)))
+			done = 0;
+	}
+	if (!mm_range_ok(list, (uint64_t)count * sizeof(op)))
+		return -EFAULT;
+	int foreign = mm_foreign_domain(v->domain, foreigndom);
+	if (foreign)
+		return foreign;
+	for (i = 0; i < count; i++) {
+		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
+		if (rc)
+			break;
+		if (op.cmd >= sizeof(ops) / sizeof(ops[0]) || !ops[op.cmd])
+			rc = -ENOSYS;
+		else
+			rc = ops[op.cmd](v, &op);
+		if (rc)
+			break;
+	}
+	done += i;
+	if (pdone)
+		guest_copy_to(v, pdone, &done, sizeof(done));
+	return rc;
+}
