@@ -1,0 +1,335 @@
+/*
+ * `xenolith run`: the options of a domain.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/verb.h"
+
+#define NAME_LIMIT 64
+
+static int parse_ramdisk(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->ramdisk = value;
+	return 0;
+}
+
+static int parse_cmdline(void *into, const char *value, struct error *err)
+{
+	if (strlen(value) >= MAX_GUEST_CMDLINE)
+		return error_set(err, -EINVAL,
+				 "option --cmdline takes at most %d characters, not %zu",
+				 MAX_GUEST_CMDLINE - 1, strlen(value));
+	((struct run_options *)into)->cmdline = value;
+	return 0;
+}
+
+static int parse_memory(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("memory", "MiB", value, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->memory_mib = n;
+	return rc;
+}
+
+static int parse_vcpus(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("vcpus", "a number", value, 1, MAX_VCPUS, &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->nr_vcpus = n;
+	return rc;
+}
+
+/* A name becomes a part of messages and a value in xenstore. */
+static bool name_is_good(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+			return false;
+	return n && n < NAME_LIMIT;
+}
+
+static int parse_name(void *into, const char *value, struct error *err)
+{
+	if (!name_is_good(value))
+		return error_set(err, -EINVAL,
+				 "option --name takes 1 to %d characters without blanks and '/'",
+				 NAME_LIMIT - 1);
+	((struct run_options *)into)->name = value;
+	return 0;
+}
+
+static int parse_profile(void *into, const char *value, struct error *err)
+{
+	const char *names[NR_PROFILES + 1] = {NULL};
+	int i;
+
+	for (i = 0; i < NR_PROFILES; i++)
+		names[i] = abi_profile_get(i)->name;
+	i = option_choice("profile", value, names, err);
+	if (i < 0)
+		return i;
+	((struct run_options *)into)->profile = abi_profile_get(i);
+	return 0;
+}
+
+static int parse_p2m(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+	unsigned long long seed = P2M_DEFAULT_SEED;
+
+	if (!strcmp(value, "identity")) {
+		o->p2m = P2M_IDENTITY;
+		return 0;
+	}
+	if (!strncmp(value, "shuffle:", 8)) {
+		int rc = option_number("p2m=shuffle:SEED", "a seed", value + 8, 0, UINT64_MAX,
+				       &seed, err);
+		if (rc)
+			return rc;
+	} else if (strcmp(value, "shuffle")) {
+		return error_set(err, -EINVAL,
+				 "option --p2m takes identity, shuffle or shuffle:SEED, not '%s'",
+				 value);
+	}
+	o->p2m = P2M_SHUFFLE;
+	o->p2m_seed = seed;
+	return 0;
+}
+
+static int parse_monitor(void *into, const char *value, struct error *err)
+{
+	static const char *const names[] = {
+		[MONITOR_AUTO] = "auto",
+		[MONITOR_FORWARD] = "forward",
+		[MONITOR_RESIDENT] = "resident",
+		NULL,
+	};
+	int i = option_choice("monitor", value, names, err);
+
+	if (i < 0)
+		return i;
+	if (i == MONITOR_RESIDENT)
+		return error_set(err, -ENOTSUP,
+				 "this version of xenolith has no resident monitor; use "
+				 "--monitor=auto or --monitor=forward");
+	((struct run_options *)into)->monitor = i;
+	return 0;
+}
+
+static int parse_gate(void *into, const char *value, struct error *err)
+{
+	static const char *const names[] = {
+		[GATE_AUTO] = "auto",
+		[GATE_SYSCALL] = "syscall",
+		[GATE_VMCALL] = "vmcall",
+		NULL,
+	};
+	int i = option_choice("gate", value, names, err);
+
+	if (i < 0)
+		return i;
+	((struct run_options *)into)->gate = i;
+	return 0;
+}
+
+static int parse_stats(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+
+	if (value && !*value)
+		return error_set(err, -EINVAL, "option --stats= needs a file name");
+	o->stats = true;
+	o->stats_file = value;
+	return 0;
+}
+
+static int parse_console(void *into, const char *value, struct error *err)
+{
+	static const struct {
+		const char *word;
+		enum console_kind kind;
+		bool has_path;
+	} kinds[] = {
+		{"stdio", CONSOLE_STDIO, false},
+		{"pty", CONSOLE_PTY, false},
+		{"socket", CONSOLE_SOCKET, true},
+		{"file", CONSOLE_FILE, true},
+	};
+	struct run_options *o = into;
+	size_t len = strcspn(value, ":");
+	const char *path = value[len] ? value + len + 1 : NULL;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strlen(kinds[i].word) != len || memcmp(kinds[i].word, value, len))
+			continue;
+		if (kinds[i].has_path ? !path || !*path : !!path)
+			break;
+		if (kinds[i].kind == CONSOLE_SOCKET &&
+		    strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+			return error_set(err, -EINVAL,
+					 "option --console=socket:PATH takes a path of at most %zu "
+					 "characters",
+					 sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		o->console = kinds[i].kind;
+		o->console_path = path;
+		return 0;
+	}
+	return error_set(err, -EINVAL,
+			 "option --console takes stdio, pty, socket:PATH or file:PATH, not '%s'",
+			 value);
+}
+
+static int parse_quiet(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->log_level = LOG_ERROR;
+	return 0;
+}
+
+static int parse_verbose(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+
+	if (o->log_level < LOG_DEBUG)
+		o->log_level++;
+	return 0;
+}
+
+static const struct option options[] = {
+	{.name = "ramdisk",
+	 .arg = "FILE",
+	 .help = "initial ramdisk (Xen's module)",
+	 .parse = parse_ramdisk},
+	{.name = "cmdline",
+	 .arg = "TEXT",
+	 .help = "the kernel's command line",
+	 .parse = parse_cmdline},
+	{.name = "memory",
+	 .arg = "MiB",
+	 .help = "memory of the domain, 16 to 1048576 (default 512)",
+	 .parse = parse_memory},
+	{.name = "vcpus",
+	 .arg = "N",
+	 .help = "virtual cpus, 1 to 32 (default 1)",
+	 .parse = parse_vcpus},
+	{.name = "name",
+	 .arg = "NAME",
+	 .help = "name of the domain (default: the kernel file's)",
+	 .parse = parse_name},
+	{.name = "profile",
+	 .arg = "NAME",
+	 .help = "version of Xen to imitate: xen-3.0.1, xen-3.0.2,\nxen-4.17 (default)",
+	 .parse = parse_profile},
+	{.name = "p2m",
+	 .arg = "ORDER",
+	 .help = "machine frames of the guest's memory: identity (default),\n"
+		 "or shuffle[:SEED] to tell pfns from mfns",
+	 .parse = parse_p2m},
+	{.name = "monitor",
+	 .arg = "KIND",
+	 .help = "where hypercalls are handled: auto (default), forward",
+	 .parse = parse_monitor},
+	{.name = "gate",
+	 .arg = "KIND",
+	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall",
+	 .parse = parse_gate},
+	{.name = "console",
+	 .arg = "WHERE",
+	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"
+		 "pty, socket:PATH, file:PATH",
+	 .parse = parse_console},
+	{.name = "stats",
+	 .arg = "FILE",
+	 .arg_optional = true,
+	 .help = "write statistics to FILE (stderr) when the guest ends",
+	 .parse = parse_stats},
+	{.name = "quiet", .letter = 'q', .help = "no messages but errors", .parse = parse_quiet},
+	{.name = "verbose",
+	 .letter = 'v',
+	 .help = "more messages; twice: even more",
+	 .parse = parse_verbose},
+	{.name = NULL},
+};
+
+/* A regular file with something in it that we may read. */
+static int check_file(const char *what, const char *path, struct error *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		rc = error_set(err, -errno, "cannot read the %s '%s': %s", what, path,
+			       strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	close(fd);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "the %s '%s' is not a regular file", what, path);
+	if (!st.st_size)
+		return error_set(err, -EINVAL, "the %s '%s' is empty", what, path);
+	return 0;
+}
+
+/* The kernel file's name, when it is a good one for a domain. */
+static const char *default_name(const char *kernel)
+{
+	const char *slash = strrchr(kernel, '/');
+	const char *base = slash ? slash + 1 : kernel;
+
+	return name_is_good(base) ? base : "domain";
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct run_options o = {
+		.cmdline = "",
+		.memory_mib = MEMORY_DEF_MIB,
+		.nr_vcpus = 1,
+		.profile = abi_profile_get(PROFILE_XEN_4_17),
+		.p2m = P2M_IDENTITY,
+		.p2m_seed = P2M_DEFAULT_SEED,
+		.monitor = MONITOR_AUTO,
+		.gate = GATE_AUTO,
+		.console = CONSOLE_STDIO,
+		.log_level = LOG_WARN,
+	};
+	struct error err;
+	int status;
+	int n = verb_parse(v, argc, argv, &o, 1, &status);
+
+	if (n < 0)
+		return status;
+	if (!n)
+		return bad_usage("'run' needs a kernel file; see 'xenolith help run'");
+	o.kernel = argv[0];
+	if (check_file("kernel", o.kernel, &err) ||
+	    (o.ramdisk && check_file("ramdisk", o.ramdisk, &err)))
+		return bad_usage("%s", err.text);
+	if (!o.name)
+		o.name = default_name(o.kernel);
+	return domain_run(&o);
+}
+
+const struct verb verb_run = {
+	.name = "run",
+	.operands = "KERNEL",
+	.summary = "run a Xen PV kernel as a domain until it ends",
+	.more = "KERNEL is an x86-64 ELF file or a bzImage with Xen's ELF notes.\n"
+		"The exit status is 0 after a poweroff or reboot, 1 when this host\n"
+		"failed, 2 after bad usage or for a bad file, 3 when the guest crashed.\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,83 @@
+/*
+ * The table of verbs, and what is common to them.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "vmm/suggest.h"
+#include "vmm/verb.h"
+
+const struct verb *const verbs[] = {&verb_run, &verb_info, &verb_help, &verb_version, NULL};
+
+int bad_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("xenolith: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return EXIT_BAD_USAGE;
+}
+
+const struct verb *verb_find(const char *name)
+{
+	struct suggestion s = {.word = name};
+
+	for (const struct verb *const *v = verbs; *v; v++) {
+		if (!strcmp((*v)->name, name))
+			return *v;
+		suggestion_offer(&s, (*v)->name);
+	}
+	if (s.nearest)
+		bad_usage("there is no verb '%s'; did you mean '%s'?", name, s.nearest);
+	else
+		bad_usage("there is no verb '%s'; 'xenolith help' lists them", name);
+	return NULL;
+}
+
+void usage_print(FILE *out)
+{
+	fputs("usage: xenolith VERB [OPTION]... [OPERAND]...\n\n", out);
+	for (const struct verb *const *v = verbs; *v; v++)
+		fprintf(out, "  %-10s%s\n", (*v)->name, (*v)->summary);
+	fputs("\n'xenolith help VERB' tells all about one of them.\n", out);
+}
+
+void verb_usage_print(const struct verb *v, FILE *out)
+{
+	bool has_options = v->options->name;
+
+	fprintf(out, "usage: xenolith %s%s%s%s\n\n%c%s.\n", v->name,
+		has_options ? " [OPTION]..." : "", *v->operands ? " " : "", v->operands,
+		v->summary[0] & ~0x20, v->summary + 1);
+	if (v->more)
+		fprintf(out, "\n%s", v->more);
+	fputs("\noptions:\n", out);
+	options_print(v->options, out);
+}
+
+int verb_parse(const struct verb *v, int argc, char **argv, void *into, int max_operands,
+	       int *status)
+{
+	struct error err;
+	bool help;
+	int n = options_parse(v->options, argc, argv, into, &help, &err);
+
+	if (n < 0) {
+		*status = bad_usage("%s", err.text);
+		return -1;
+	}
+	if (help) {
+		verb_usage_print(v, stdout);
+		*status = EXIT_OK;
+		return -1;
+	}
+	if (n > max_operands) {
+		*status = bad_usage("'%s' is one operand too many for '%s'", argv[max_operands],
+				    v->name);
+		return -1;
+	}
+	return n;
+}
