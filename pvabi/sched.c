@@ -88,13 +88,6 @@ static int poll_ports(struct vcpu *v, uint64_t ports, unsigned nr, evtchn_port_t
 	return 0;
 }
 
-/* Xen: arch/x86/include/asm/x86_64/uaccess.h, access_ok: the start of an array
- * must lie in the guest's part of the address space. */
-static bool array_ok(uint64_t va)
-{
-	return va < 1ull << 47 || va >= XEN_VIRT_END;
-}
-
 /* Xen: common/sched/core.c, do_poll; the first one also in changeset c445d4a0dd76.
  * The marks are set before anything is looked at, so that no event in between is
  * missed. */
@@ -109,7 +102,7 @@ static long op_poll(struct vcpu *v, void *arg, const uint64_t *args)
 
 	if (a->nr_ports > POLL_MAX_PORTS)
 		return -EINVAL;
-	if (!array_ok(ports))
+	if (!guest_addr_ok(ports))
 		return -EFAULT;
 	if (d->profile->poll_needs_masked &&
 	    !__atomic_load_n(&vcpu_info_get(v)->evtchn_upcall_mask, __ATOMIC_SEQ_CST))
