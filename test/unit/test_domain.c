@@ -155,7 +155,8 @@ static void die(const char *what)
 	abort();
 }
 
-struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile)
+struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
+				      enum abi_profile_id profile)
 {
 	struct test_domain *t = calloc(1, sizeof(*t));
 	struct domain_config c = {
@@ -164,8 +165,8 @@ struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profi
 		.handle = {0xde, 0xad, 0xbe, 0xef},
 		.profile = profile,
 		.nr_vcpus = nr_vcpus,
-		.nr_ram = TEST_RAM_FRAMES,
-		.heap_start = TEST_RAM_FRAMES,
+		.nr_ram = nr_ram,
+		.heap_start = nr_ram,
 	};
 
 	if (!t)
@@ -179,12 +180,19 @@ struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profi
 	c.memory = t->memory;
 	t->now = 1000000000;
 	t->wall = 1700000000ull * 1000000000;
-	t->next_frame = TEST_RAM_FRAMES;
+	t->next_frame = nr_ram;
 	t->next_va = TEST_VA_BASE;
 	t->d = domain_create(&c, &test_ops, t);
 	if (!t->d)
 		die("domain_create failed");
-	for (uint64_t i = 0; i < c.nr_ram; i++)
+	return t;
+}
+
+struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile)
+{
+	struct test_domain *t = test_domain_fresh(TEST_RAM_FRAMES, nr_vcpus, profile);
+
+	for (uint64_t i = 0; i < TEST_RAM_FRAMES; i++)
 		t->d->m2p[i] = i;
 	t->l4 = test_frame(t);
 	for (unsigned i = 0; i < nr_vcpus; i++) {

@@ -62,6 +62,10 @@ struct test_domain {
 /* A domain of TEST_RAM_FRAMES and all vcpus up, in kernel mode on one set of
  * page tables. Never NULL: a test that cannot have one is aborted. */
 struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile);
+/* As domain_create() leaves it: vcpus down, no page tables, of any size (its
+ * memory is committed as it is touched). */
+struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
+				      enum abi_profile_id profile);
 void test_domain_free(struct test_domain *t);
 
 /* A zeroed frame of RAM, its mfn. */
