@@ -31,6 +31,7 @@ void mm_domain_destroy(struct domain *d)
 	if (d->pages)
 		munmap(d->pages, pages_size(d));
 	d->pages = NULL;
+	free(d->free_frames);
 }
 
 void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)

@@ -26,6 +26,7 @@ enum page_type {
 #define PG_FREE 0x1	  /* given back: nobody's */
 #define PG_SHARED 0x2	  /* of the heap, and the guest may map it read-write */
 #define PG_PINNED 0x4	  /* MMUEXT_PIN_*: holds a type reference */
+#define PG_UNCLEAN 0x10	  /* free, with what the guest left in it */
 #define PG_VALIDATING 0x8 /* its entries are being looked at now */
 
 struct page_info {

@@ -284,6 +284,8 @@ struct domain {
 	struct page_info *pages; /* nr_frames entries */
 	uint64_t tot_pages;	 /* frames the guest owns now */
 	uint64_t max_pages;	 /* it may own (XENMEM_maximum_reservation) */
+	uint64_t *free_frames;	 /* bitmap of RAM given back, NULL: none ever was */
+	uint64_t free_hint;	 /* no free frame below it */
 	uint64_t *m2p;		 /* in the heap; nr_m2p entries */
 	uint64_t nr_m2p;
 	uint64_t m2p_mfn;
