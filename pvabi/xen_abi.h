@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define __XEN_INTERFACE_VERSION__ 0x00040e00
+/* The calls of toolstacks, too, and with them the latest version, 0x00040e00. */
+#define __XEN_TOOLS__ 1
 
 #include <xen/xen.h>
 #include <xen/callback.h>
