@@ -455,6 +455,54 @@ START_TEST(test_moved_vcpu_info)
 }
 END_TEST
 
+/* The host of a vcpu that takes its events the moment it is kicked. */
+static unsigned taken;
+
+static void kick_and_take(struct vcpu *v)
+{
+	struct vcpu_info *info = vcpu_info_get(v);
+
+	if (!info->evtchn_upcall_pending)
+		return;
+	info->evtchn_upcall_pending = 0;
+	while (info->evtchn_pending_sel) {
+		unsigned w = __builtin_ctzl(info->evtchn_pending_sel);
+
+		info->evtchn_pending_sel &= ~(1ul << w);
+		for (unsigned b = 0; b < 64; b++) {
+			if (port_pending(t, w * 64 + b)) {
+				port_clear(t, w * 64 + b);
+				taken++;
+			}
+		}
+	}
+}
+
+/* Whatever is told last must be marked first, or such a vcpu misses it. */
+START_TEST(test_order_of_marks)
+{
+	struct host_ops ops = *t->d->ops;
+	struct evtchn_unmask u;
+
+	ops.vcpu_kick = kick_and_take;
+	t->d->ops = &ops;
+	for (unsigned i = 1; i <= 200; i++) {
+		long port = bind_ipi(t, i % 4);
+
+		ck_assert_int_eq(send_port(t, 0, port), 0);
+		ck_assert(!port_pending(t, port));
+		ck_assert_uint_eq(taken, 2 * i - 1);
+		port_set_mask(t, port, true);
+		ck_assert_int_eq(send_port(t, 0, port), 0);
+		ck_assert(port_pending(t, port));
+		u.port = port;
+		ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_unmask, &u), 0);
+		ck_assert(!port_pending(t, port));
+		ck_assert_uint_eq(taken, 2 * i);
+	}
+}
+END_TEST
+
 START_TEST(test_old_profile)
 {
 	struct evtchn_reset r = {.dom = DOMID_SELF};
@@ -490,6 +538,7 @@ int main(void)
 		test_backend,
 		test_backend_connect_errors,
 		test_moved_vcpu_info,
+		test_order_of_marks,
 		test_old_profile,
 	};
 	Suite *s = suite_create("event_channel");
