@@ -505,13 +505,15 @@ END_TEST
 
 START_TEST(test_old_profile)
 {
-	struct evtchn_reset r = {.dom = DOMID_SELF};
+	uint64_t va;
 
 	test_domain_free(t);
 	t = test_domain_new(1, PROFILE_XEN_3_0_2);
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_reset, &r), -ENOSYS);
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_init_control, &r), -ENOSYS);
+	va = test_alloc(t, PAGE_SIZE);
+	ck_assert_int_eq(HCALL(t, 0, __HYPERVISOR_event_channel_op, EVTCHNOP_close, va), -ENOSYS);
 	ck_assert_int_eq(bind_ipi(t, 0), 1);
+	ck_assert_int_eq(send_port(t, 0, 1), 0);
+	ck_assert(port_pending(t, 1));
 }
 END_TEST
 

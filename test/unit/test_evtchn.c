@@ -29,6 +29,21 @@ long block_hypercall(struct test_domain *t, unsigned vcpu, unsigned nr, unsigned
 	return rc;
 }
 
+long evtchn_hypercall(struct test_domain *t, unsigned vcpu, unsigned cmd, void *block, size_t size)
+{
+	uint64_t va = scratch_va(t, vcpu);
+	struct evtchn_op *op = test_ptr(t, va);
+	long rc;
+
+	if (t->d->profile->id >= PROFILE_XEN_4_17)
+		return block_hypercall(t, vcpu, __HYPERVISOR_event_channel_op, cmd, block, size);
+	op->cmd = cmd;
+	memcpy(&op->u, block, size);
+	rc = HCALL(t, vcpu, __HYPERVISOR_event_channel_op_compat, va);
+	memcpy(block, &op->u, size);
+	return rc;
+}
+
 long bind_ipi(struct test_domain *t, unsigned vcpu)
 {
 	struct evtchn_bind_ipi a = {.vcpu = vcpu};

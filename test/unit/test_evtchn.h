@@ -13,8 +13,9 @@ uint64_t scratch_va(struct test_domain *t, unsigned vcpu);
 
 long block_hypercall(struct test_domain *t, unsigned vcpu, unsigned nr, unsigned cmd, void *block,
 		     size_t size);
-#define EVTCHN_OP(t, vcpu, cmd, block) \
-	block_hypercall(t, vcpu, __HYPERVISOR_event_channel_op, cmd, block, sizeof(*(block)))
+/* event_channel_op, or where the profile knows only that the old call. */
+long evtchn_hypercall(struct test_domain *t, unsigned vcpu, unsigned cmd, void *block, size_t size);
+#define EVTCHN_OP(t, vcpu, cmd, block) evtchn_hypercall(t, vcpu, cmd, block, sizeof(*(block)))
 #define SCHED_OP(t, vcpu, cmd, block) \
 	block_hypercall(t, vcpu, __HYPERVISOR_sched_op, cmd, block, sizeof(*(block)))
 
