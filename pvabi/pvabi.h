@@ -296,7 +296,7 @@ struct domain {
 
 	struct shared_info *shared_info;
 	uint64_t shared_info_mfn;
-	uint32_t vm_assist;
+	uint64_t vm_assist; /* bit VMASST_TYPE_* */
 	bool privileged; /* SIF_PRIVILEGED-like rights; false for now */
 
 	unsigned nr_vcpus;
@@ -517,6 +517,12 @@ void trap_failsafe(struct vcpu *v);
 /* Delivers a pending NMI or event upcall when the guest can take it now; call
  * before every entry. True when regs changed. */
 bool vcpu_deliver_events(struct vcpu *v);
+/* Debug registers by number, as set_debugreg and mov to dr: 0, -EPERM, -EINVAL,
+ * -ENODEV (no such register). */
+int vcpu_set_debugreg(struct vcpu *v, unsigned reg, uint64_t val);
+int vcpu_get_debugreg(struct vcpu *v, unsigned reg, uint64_t *val);
+/* SEGBASE_GS_USER_SEL: the base that loading this selector gives. */
+int vcpu_load_user_gs(struct vcpu *v, uint16_t sel);
 /* Kernel <-> user: page tables, gs base. */
 void vcpu_toggle_mode(struct vcpu *v);
 

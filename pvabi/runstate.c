@@ -6,7 +6,7 @@
 
 #include "pvabi/pvabi.h"
 
-#define VM_ASSIST_RUNSTATE_FLAG (1u << VMASST_TYPE_runstate_update_flag)
+#define VM_ASSIST_RUNSTATE_FLAG (1UL << VMASST_TYPE_runstate_update_flag)
 
 static void write_begin(struct vcpu *v)
 {
