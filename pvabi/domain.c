@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pvabi/pvabi.h"
+#include "pvabi/grant_table.h"
 
-/* XEN_DOMCTL defaults of Xen 4.17: 64 grant frames; status frames for as many
- * version 2 entries (common/grant_table.c: grant_to_status_frames). */
-#define GRANT_FRAMES_BUDGET (64 + 8)
 /* Frames between the end of RAM and the end of the heap that the M2P must also
  * be able to name: the heap itself, the host's monitor, an alignment gap. */
 #define M2P_SLACK_FRAMES (1ul << 16)
@@ -25,7 +22,8 @@ static uint64_t m2p_frames(uint64_t entries)
 
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus)
 {
-	return 1 /* shared_info */ + GRANT_FRAMES_BUDGET + m2p_frames(nr_ram + M2P_SLACK_FRAMES);
+	return 1 /* shared_info */ + GRANT_MAX_FRAMES + GRANT_MAX_STATUS_FRAMES +
+	       m2p_frames(nr_ram + M2P_SLACK_FRAMES);
 }
 
 uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align)
@@ -148,6 +146,8 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	if (!rc)
 		rc = evtchn_domain_init(d);
 	if (!rc)
+		rc = grant_table_init(d);
+	if (!rc)
 		return d;
 fail:
 	domain_destroy(d);
@@ -159,6 +159,7 @@ void domain_destroy(struct domain *d)
 {
 	if (!d)
 		return;
+	grant_table_destroy(d);
 	evtchn_domain_destroy(d);
 	mm_domain_destroy(d);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)

@@ -1,0 +1,257 @@
+/*
+ * The grant table itself: its frames, its two formats, and the change between
+ * them. Xen: common/grant_table.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pvabi/grant_table.h"
+#include "pvabi/mm.h"
+
+#define ACTIVE_SIZE (GRANT_MAX_ENTRIES * sizeof(struct active_grant))
+
+_Static_assert(sizeof(grant_entry_v1_t) == 8, "grant_table.h");
+_Static_assert(sizeof(union grant_entry_v2) == 16, "grant_table.h");
+
+unsigned grant_nr_entries(const struct grant_table *gt)
+{
+	return gt->nr_frames * (gt->version == 1 ? GRANT_V1_PER_FRAME : GRANT_V2_PER_FRAME);
+}
+
+grant_entry_v1_t *grant_entry_1(const struct domain *d, grant_ref_t ref)
+{
+	const struct grant_table *gt = d->grant_table;
+	grant_entry_v1_t *frame = frame_ptr(d, gt->frames[ref / GRANT_V1_PER_FRAME]);
+
+	return &frame[ref % GRANT_V1_PER_FRAME];
+}
+
+union grant_entry_v2 *grant_entry_2(const struct domain *d, grant_ref_t ref)
+{
+	const struct grant_table *gt = d->grant_table;
+	union grant_entry_v2 *frame = frame_ptr(d, gt->frames[ref / GRANT_V2_PER_FRAME]);
+
+	return &frame[ref % GRANT_V2_PER_FRAME];
+}
+
+struct grant_entry_header *grant_entry(const struct domain *d, grant_ref_t ref)
+{
+	if (d->grant_table->version == 1)
+		return (struct grant_entry_header *)grant_entry_1(d, ref);
+	return &grant_entry_2(d, ref)->hdr;
+}
+
+static grant_status_t *status_2(const struct domain *d, grant_ref_t ref)
+{
+	const struct grant_table *gt = d->grant_table;
+	grant_status_t *frame = frame_ptr(d, gt->status_frames[ref / GRANT_STATUS_PER_FRAME]);
+
+	return &frame[ref % GRANT_STATUS_PER_FRAME];
+}
+
+uint16_t *grant_status(const struct domain *d, grant_ref_t ref)
+{
+	if (d->grant_table->version == 1)
+		return &grant_entry_1(d, ref)->flags;
+	return status_2(d, ref);
+}
+
+bool grant_is_pinned(const struct active_grant *act)
+{
+	uint32_t all;
+
+	_Static_assert(sizeof(all) == sizeof(act->pins), "four counters");
+	memcpy(&all, act->pins, sizeof(all));
+	return all != 0;
+}
+
+static int status_grow(struct domain *d, unsigned nr)
+{
+	struct grant_table *gt = d->grant_table;
+
+	for (; gt->nr_status_allocated < nr; gt->nr_status_allocated++) {
+		uint64_t mfn = heap_alloc(d, 1, 1);
+
+		if (mfn == INVALID_MFN)
+			return -ENOMEM;
+		gt->status_frames[gt->nr_status_allocated] = mfn;
+	}
+	for (; gt->nr_status_frames < nr; gt->nr_status_frames++) {
+		uint64_t mfn = gt->status_frames[gt->nr_status_frames];
+
+		memset(frame_ptr(d, mfn), 0, PAGE_SIZE);
+		mm_share_heap(d, mfn, 1);
+	}
+	return 0;
+}
+
+/* The guest must have unmapped them all (Xen: gnttab_unpopulate_status_frames). */
+static int status_drop(struct domain *d)
+{
+	struct grant_table *gt = d->grant_table;
+
+	for (unsigned i = 0; i < gt->nr_status_frames; i++)
+		if (d->pages[gt->status_frames[i]].refs)
+			return -EBUSY;
+	for (unsigned i = 0; i < gt->nr_status_frames; i++)
+		d->pages[gt->status_frames[i]].flags &= ~PG_SHARED;
+	gt->nr_status_frames = 0;
+	return 0;
+}
+
+int grant_table_grow(struct domain *d, unsigned nr)
+{
+	struct grant_table *gt = d->grant_table;
+
+	if (nr < gt->nr_frames)
+		nr = gt->nr_frames;
+	if (gt->version > 1) {
+		int rc = status_grow(d, GRANT_STATUS_FRAMES(nr));
+
+		if (rc)
+			return rc;
+	}
+	for (; gt->nr_frames < nr; gt->nr_frames++) {
+		uint64_t mfn = heap_alloc(d, 1, 1);
+
+		if (mfn == INVALID_MFN)
+			return -ENOMEM;
+		mm_share_heap(d, mfn, 1);
+		gt->frames[gt->nr_frames] = mfn;
+	}
+	return 0;
+}
+
+int grant_table_init(struct domain *d)
+{
+	bool old = d->profile->id < PROFILE_XEN_4_17;
+	struct grant_table *gt = calloc(1, sizeof(*gt));
+
+	if (!gt)
+		return -ENOMEM;
+	gt->version = 1;
+	gt->max_version = old ? 1 : 2;
+	gt->max_frames = old ? GRANT_FRAMES_3_0 : GRANT_MAX_FRAMES;
+	gt->free_handle = UINT32_MAX;
+	gt->active = mmap(NULL, ACTIVE_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (gt->active == MAP_FAILED) {
+		free(gt);
+		return -ENOMEM;
+	}
+	d->grant_table = gt;
+	return grant_table_grow(d, old ? GRANT_FRAMES_3_0 : GRANT_INITIAL_FRAMES);
+}
+
+void grant_table_destroy(struct domain *d)
+{
+	struct grant_table *gt = d->grant_table;
+
+	if (!gt)
+		return;
+	munmap(gt->active, ACTIVE_SIZE);
+	free(gt->maptrack);
+	free(gt);
+	d->grant_table = NULL;
+}
+
+int grant_table_seed(struct domain *d, grant_ref_t ref, domid_t domid, uint64_t mfn)
+{
+	grant_entry_v1_t *e;
+
+	if (ref >= GNTTAB_NR_RESERVED_ENTRIES || d->grant_table->version != 1)
+		return -EINVAL;
+	e = grant_entry_1(d, ref);
+	e->frame = mfn;
+	e->domid = domid;
+	e->flags = GTF_permit_access;
+	return 0;
+}
+
+/* The reserved entries survive a change of version; this is what they become. */
+static void reserved_from_2(const struct domain *d, grant_entry_v1_t *save)
+{
+	memset(save, 0, GNTTAB_NR_RESERVED_ENTRIES * sizeof(*save));
+	for (unsigned i = 0; i < GNTTAB_NR_RESERVED_ENTRIES; i++) {
+		const union grant_entry_v2 *e = grant_entry_2(d, i);
+		uint16_t flags = e->hdr.flags;
+
+		if ((flags & GTF_type_mask) != GTF_permit_access)
+			continue;
+		save[i].flags = flags | *status_2(d, i);
+		save[i].domid = e->hdr.domid;
+		save[i].frame = e->full_page.frame;
+	}
+}
+
+static void reserved_to_2(struct domain *d, const grant_entry_v1_t *save)
+{
+	const uint16_t in_use = GTF_reading | GTF_writing;
+
+	for (unsigned i = 0; i < GNTTAB_NR_RESERVED_ENTRIES; i++) {
+		union grant_entry_v2 *e = grant_entry_2(d, i);
+
+		*status_2(d, i) = save[i].flags & in_use;
+		e->hdr.flags = save[i].flags & ~in_use;
+		e->hdr.domid = save[i].domid;
+		e->full_page.frame = save[i].frame;
+	}
+}
+
+/* Version 1 has no transitive grants and 32 bits for a frame. */
+static bool reserved_fit_1(const struct domain *d)
+{
+	for (unsigned i = 0; i < GNTTAB_NR_RESERVED_ENTRIES; i++) {
+		const union grant_entry_v2 *e = grant_entry_2(d, i);
+
+		switch (e->hdr.flags & GTF_type_mask) {
+		case GTF_permit_access:
+			if (e->full_page.frame >> 32)
+				return false;
+			break;
+		case GTF_transitive:
+			return false;
+		}
+	}
+	return true;
+}
+
+int grant_table_set_version(struct domain *d, unsigned version)
+{
+	struct grant_table *gt = d->grant_table;
+	grant_entry_v1_t save[GNTTAB_NR_RESERVED_ENTRIES];
+	int rc;
+
+	if (version != 1 && version != 2)
+		return -EINVAL;
+	if (version > gt->max_version)
+		return -ENOSYS;
+	if (version == gt->version)
+		return 0;
+	for (unsigned i = GNTTAB_NR_RESERVED_ENTRIES; i < grant_nr_entries(gt); i++)
+		if (grant_is_pinned(&gt->active[i]))
+			return -EBUSY;
+	if (version == 2) {
+		rc = status_grow(d, GRANT_STATUS_FRAMES(gt->nr_frames));
+		if (rc)
+			return rc;
+		memcpy(save, grant_entry_1(d, 0), sizeof(save));
+	} else {
+		if (!reserved_fit_1(d))
+			return -ERANGE;
+		reserved_from_2(d, save);
+		rc = status_drop(d);
+		if (rc)
+			return rc;
+	}
+	for (unsigned i = 0; i < gt->nr_frames; i++)
+		memset(frame_ptr(d, gt->frames[i]), 0, PAGE_SIZE);
+	gt->version = version;
+	if (version == 1)
+		memcpy(grant_entry_1(d, 0), save, sizeof(save));
+	else
+		reserved_to_2(d, save);
+	return 0;
+}
