@@ -1,0 +1,160 @@
+#!/bin/bash
+# The command line: exit statuses, and the one sentence on stderr, for bad usage
+# and bad files. Needs no KVM: nothing here gets as far as a domain.
+#
+# usage: cli_test.sh [./xenolith]
+
+program=$(realpath "${1:-./xenolith}")
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+nr=0 failed=0
+
+verdict() { # ok? name [why]
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $nr - $2"
+		[ -n "$3" ] && printf '# %s\n' "$3"
+	fi
+}
+
+# refused NAME PATTERN ARG...: status 2, nothing on stdout, one line on stderr that
+# starts with "xenolith: " and matches the pattern.
+refused() {
+	local name=$1 pattern=$2 status why=
+	shift 2
+	"$program" "$@" </dev/null >out 2>err
+	status=$?
+	if [ $status != 2 ]; then
+		why="status $status: $(head -1 err)"
+	elif [ -s out ]; then
+		why="wrote to stdout: $(head -1 out)"
+	elif [ "$(wc -l <err)" != 1 ]; then
+		why="$(wc -l <err) lines on stderr"
+	elif ! grep -q '^xenolith: ' err; then
+		why="no prefix: $(cat err)"
+	elif ! grep -Eq -- "$pattern" err; then
+		why="no /$pattern/ in: $(cat err)"
+	fi
+	[ -z "$why" ]
+	verdict $? "$name" "$why"
+}
+
+# prints NAME PATTERN ARG...: status 0, the pattern on stdout, nothing on stderr.
+prints() {
+	local name=$1 pattern=$2 status why=
+	shift 2
+	"$program" "$@" </dev/null >out 2>err
+	status=$?
+	if [ $status != 0 ]; then
+		why="status $status"
+	elif [ -s err ]; then
+		why="stderr: $(head -1 err)"
+	elif ! grep -Eq -- "$pattern" out; then
+		why="no /$pattern/ on stdout"
+	fi
+	[ -z "$why" ]
+	verdict $? "$name" "$why"
+}
+
+echo 'this is no kernel' >kernel
+: >empty
+mkdir dir
+long=$(printf '%01024d' 0)
+longpath=/$(printf '%0200d' 0)
+
+# The program and its verbs.
+"$program" </dev/null >out 2>err
+[ $? = 2 ] && [ ! -s out ] && grep -q '^usage: xenolith VERB' err
+verdict $? "no arguments: short usage on stderr, status 2"
+prints "help" '^  run ' help
+prints "--help is help" '^  run ' --help
+prints "-h is help" '^  run ' -h
+prints "version" '^xenolith [0-9]+\.[0-9]+' version
+prints "--version is version" '^xenolith [0-9]+\.[0-9]+' --version
+for verb in run info help version; do
+	prints "help $verb" "^usage: xenolith $verb" help "$verb"
+	prints "$verb --help" "^usage: xenolith $verb" "$verb" --help
+	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
+done
+"$program" help run >out
+for o in ramdisk cmdline memory vcpus name profile p2m monitor gate console stats quiet verbose; do
+	grep -q -- "--$o" out
+	verdict $? "help run tells of --$o"
+done
+refused "unknown verb" "there is no verb 'fly'" fly
+refused "mistyped verb" "did you mean 'run'" rnu
+refused "option before the verb" "a verb comes first" --memory=64 run kernel
+refused "help about an unknown verb" "did you mean 'info'" help inof
+refused "help about two verbs" "one operand too many" help run info
+refused "operand for version" "one operand too many" version please
+refused "operand for info" "one operand too many" info please
+"$program" version >/dev/full 2>err
+[ $? = 1 ] && grep -q '^xenolith: cannot write' err
+verdict $? "full output device: status 1"
+
+# Options in general.
+refused "unknown option" "unknown option --frobnicate" run --frobnicate kernel
+refused "mistyped option" "did you mean --memory" run --memroy=64 kernel
+refused "beginning of an option" "did you mean --ramdisk" run --ram=x kernel
+refused "unknown letter" "unknown option -x" run -vx kernel
+refused "option without its argument" "--memory needs an argument" run kernel --memory
+refused "argument for an option without one" "--quiet takes no argument" run --quiet=yes kernel
+refused "options end at --" "'--memory=64'" run -- nofile --memory=64
+refused "help wins over what follows" "unknown option" run --nonsense --help
+
+# Values.
+for v in 0 15 1048577 64M 1G -64 ' 64' '' 99999999999999999999999; do
+	refused "--memory=$v" "--memory takes MiB from 16 to 1048576, not '$v'" run "--memory=$v" kernel
+done
+for v in 0 33 two -1 ''; do
+	refused "--vcpus=$v" "--vcpus takes a number from 1 to 32, not '$v'" run "--vcpus=$v" kernel
+done
+refused "--profile" "--profile takes .*xen-4.17, not 'xen-9'" run --profile=xen-9 kernel
+for v in random shuffled shuffle= ''; do
+	refused "--p2m=$v" "--p2m takes identity, shuffle or shuffle:SEED, not '$v'" run "--p2m=$v" kernel
+done
+for v in shuffle: shuffle:x shuffle:-1 shuffle:1x shuffle:18446744073709551616; do
+	refused "--p2m=$v" "takes a seed" run "--p2m=$v" kernel
+done
+refused "--monitor=resident" "no resident monitor" run --monitor=resident kernel
+refused "--monitor=fast" "--monitor takes auto, forward or resident, not 'fast'" run --monitor fast kernel
+refused "--gate=int" "--gate takes auto, syscall or vmcall, not 'int'" run --gate int kernel
+for v in tty stdio:x pty: socket socket: file file: '' ':'; do
+	refused "--console=$v" "--console takes stdio, pty, socket:PATH or file:PATH, not '$v'" \
+		run "--console=$v" kernel
+done
+refused "a socket's path is too long" "at most 107" run "--console=socket:$longpath" kernel
+refused "--stats without a name" "--stats= needs a file name" run --stats= kernel
+refused "--cmdline too long" "at most 1023 characters" run --cmdline "$long" kernel
+for v in '' a/b 'a b' "${long:0:64}"; do
+	refused "--name=${v:0:8}" "--name takes 1 to 63 characters" run --name "$v" kernel
+done
+
+# Files.
+refused "no kernel" "needs a kernel file" run
+refused "no kernel behind --" "needs a kernel file" run --
+refused "two kernels" "'kernel' is one operand too many" run kernel kernel
+refused "kernel does not exist" "kernel 'nofile': No such file" run nofile
+refused "kernel is a folder" "kernel 'dir' is not a regular file" run dir
+refused "kernel is a device" "not a regular file" run /dev/null
+refused "kernel is empty" "kernel 'empty' is empty" run empty
+refused "ramdisk does not exist" "ramdisk 'nofile': No such file" run --ramdisk nofile kernel
+refused "ramdisk is a folder" "ramdisk 'dir' is not a regular file" run --ramdisk=dir kernel
+refused "ramdisk is empty" "ramdisk 'empty' is empty" run --ramdisk=empty kernel
+if [ "$(id -u)" = 0 ]; then
+	nr=$((nr + 1))
+	echo "ok $nr - kernel is not readable # SKIP root reads everything"
+else
+	echo x >secret
+	chmod 0 secret
+	refused "kernel is not readable" "Permission denied" run secret
+fi
+refused "kernel is no kernel" "kernel" run kernel
+
+echo "1..$nr"
+[ $failed = 0 ]
