@@ -179,13 +179,9 @@ int mm_boot_tables(struct vcpu *v, uint64_t mfn)
 
 	if (rc)
 		return rc;
-	/* libxc pins the boot tables (xg_dom_x86.c: pin_table); the vcpu's own
-	 * reference is the second one. */
+	/* As libxc does (xg_dom_x86.c: pin_table). */
 	d->pages[mfn].flags |= PG_PINNED;
-	rc = mm_get_l4(d, mfn);
-	if (!rc)
-		v->guest_table = mfn;
-	return rc;
+	return 0;
 }
 
 int mm_foreign_domain(const struct domain *d, uint32_t domid)

@@ -590,8 +590,8 @@ void domain_send_global_virq(struct domain *d, unsigned virq);
 /* Marks the domain's frames: RAM as the guest's, `nr` heap frames from mfn as
  * shared with it (mappable read-write) or as Xen's own. */
 void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr);
-/* Validates and pins the boot page tables at L4 `mfn` for v, as libxc does
- * with MMUEXT_PIN_L4_TABLE, and takes the reference for v->guest_table. */
+/* Validates and pins the boot page tables at L4 `mfn`, as libxc does with
+ * MMUEXT_PIN_L4_TABLE. vcpu_set_context() makes them v's. */
 int mm_boot_tables(struct vcpu *v, uint64_t mfn);
 
 /* References that a vcpu's state holds: its L4s, its GDT and LDT frames. 0 or a
