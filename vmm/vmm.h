@@ -56,7 +56,7 @@ struct run_options {
 };
 
 /* Runs one domain to its end: enum exit_status. Prints its own messages, each
- * line prefixed "xenolith: ". run.c */
+ * line prefixed "xenolith: ". 128 + n when signal n ended it. run.c */
 int domain_run(const struct run_options *o);
 
 /* `xenolith info`: what this host can do, for people, on `out`.
