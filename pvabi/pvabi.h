@@ -535,8 +535,8 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Clears VPF_DOWN. */
 void vcpu_up(struct vcpu *v);
 /* The earliest armed deadline of v (vcpu 0: the domain's watchdogs too); 0: none.
- * By v's thread, before it sleeps or enters the guest: a hypercall of v's own that
- * arms a timer does not kick v. */
+ * Any thread. v's looks before it sleeps or enters the guest: a hypercall of v's
+ * own that arms a timer need not kick v. */
 uint64_t vcpu_next_deadline(struct vcpu *v);
 /* Fires what is due. By v's thread, before it sleeps or enters the guest. */
 void vcpu_run_timers(struct vcpu *v, uint64_t now);

@@ -47,10 +47,24 @@ static bool events_need_delivery(struct vcpu *v)
 	       !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
 }
 
+/* Clears what is left of a SCHEDOP_poll that was woken: its timeout, and marks
+ * that two who woke v at the same time can leave. Only v's thread begins to poll
+ * or block, and it does so after this. */
+static void poll_tidy(struct vcpu *v)
+{
+	uint32_t bit = 1u << v->id;
+
+	atomic_store(&v->timer[TIMER_POLL], 0);
+	atomic_store(&v->poll_evtchn, 0);
+	if (atomic_load(&v->domain->poll_mask) & bit)
+		atomic_fetch_and(&v->domain->poll_mask, ~bit);
+}
+
 /* The flag first, then the look at pending events: who sets one looks at the flag
  * afterwards. */
 static void block(struct vcpu *v)
 {
+	poll_tidy(v);
 	__atomic_store_n(&vcpu_info_get(v)->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
 	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
 	if (events_need_delivery(v))
@@ -59,8 +73,7 @@ static void block(struct vcpu *v)
 
 static void poll_end(struct vcpu *v)
 {
-	atomic_store(&v->poll_evtchn, 0);
-	atomic_fetch_and(&v->domain->poll_mask, ~(1u << v->id));
+	poll_tidy(v);
 	atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
 }
 
@@ -108,7 +121,7 @@ static long op_poll(struct vcpu *v, void *arg, const uint64_t *args)
 	    !__atomic_load_n(&vcpu_info_get(v)->evtchn_upcall_mask, __ATOMIC_SEQ_CST))
 		return -EINVAL;
 
-	atomic_store(&v->timer[TIMER_POLL], 0);
+	poll_tidy(v);
 	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
 	atomic_store(&v->poll_evtchn, -1);
 	atomic_fetch_or(&d->poll_mask, 1u << v->id);

@@ -45,23 +45,6 @@ void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period)
 	d->ops->vcpu_kick(v);
 }
 
-/* What is left of a SCHEDOP_poll that an event ended. Only v's thread begins to
- * poll, so nothing is lost by its clearing up. */
-static void poll_tidy(struct vcpu *v)
-{
-	struct domain *d = v->domain;
-	uint32_t bit = 1u << v->id;
-
-	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
-		return;
-	if (atomic_load(&v->timer[TIMER_POLL]))
-		atomic_store(&v->timer[TIMER_POLL], 0);
-	if (atomic_load(&v->poll_evtchn))
-		atomic_store(&v->poll_evtchn, 0);
-	if (atomic_load(&d->poll_mask) & bit)
-		atomic_fetch_and(&d->poll_mask, ~bit);
-}
-
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	if (!a || !b)
@@ -72,11 +55,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t vcpu_next_deadline(struct vcpu *v)
 {
 	struct domain *d = v->domain;
-	uint64_t next = 0;
+	uint64_t next;
 
-	poll_tidy(v);
-	for (unsigned i = 0; i < NR_VCPU_TIMERS; i++)
-		next = earlier(next, atomic_load(&v->timer[i]));
+	next = earlier(atomic_load(&v->timer[TIMER_SINGLESHOT]),
+		       atomic_load(&v->timer[TIMER_PERIODIC]));
+	/* An event may have ended the poll; its timeout then means nothing. */
+	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
+		next = earlier(next, atomic_load(&v->timer[TIMER_POLL]));
 	if (v->id == 0 && !atomic_load(&d->is_shut_down))
 		for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 			next = earlier(next, atomic_load(&d->watchdog[i].deadline));
@@ -143,7 +128,6 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now)
 {
 	uint64_t deadline;
 
-	poll_tidy(v);
 	if (timer_expired(&v->timer[TIMER_SINGLESHOT], now, &deadline) &&
 	    timer_replace(&v->timer[TIMER_SINGLESHOT], deadline, 0))
 		vcpu_send_virq(v, VIRQ_TIMER);

@@ -123,6 +123,23 @@ START_TEST(test_both_timers)
 }
 END_TEST
 
+/* Somebody else may ask while v goes to sleep: asking changes nothing. */
+START_TEST(test_next_deadline_only_looks)
+{
+	atomic_store(&t->d->poll_mask, 1);
+	atomic_store(&v->poll_evtchn, -1);
+	atomic_store(&v->timer[TIMER_POLL], t->now + 5);
+	ck_assert_uint_eq(vcpu_next_deadline(v), 0);
+	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
+	ck_assert_uint_eq(vcpu_next_deadline(v), t->now + 5);
+	ck_assert_uint_eq(t->d->poll_mask, 1);
+	t->now += 5;
+	vcpu_run_timers(v, t->now);
+	ck_assert(!vcpu_blocked(t, 0));
+	ck_assert_uint_eq(t->d->poll_mask, 0);
+}
+END_TEST
+
 START_TEST(test_unbound_virq)
 {
 	ck_assert_int_eq(HCALL(t, 1, __HYPERVISOR_set_timer_op, t->now + 1), 0);
@@ -136,8 +153,8 @@ END_TEST
 int main(void)
 {
 	const TTest *tests[] = {
-		test_set_timer, test_set_timer_huge, test_timer_wakes_blocked_vcpu,
-		test_periodic,	test_both_timers,    test_unbound_virq,
+		test_set_timer,	  test_set_timer_huge, test_timer_wakes_blocked_vcpu, test_periodic,
+		test_both_timers, test_unbound_virq,   test_next_deadline_only_looks,
 	};
 	Suite *s = suite_create("timers");
 	TCase *c = tcase_create("timers");
