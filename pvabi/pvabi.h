@@ -251,7 +251,8 @@ struct vcpu {
 	bool runstate_dirty;	       /* changed since it was published */
 	uint64_t runstate_area_va;     /* 0: none */
 	uint64_t time_area_va;	       /* VCPUOP_register_vcpu_time_memory_area; 0: none */
-	uint32_t time_version;
+	struct pv_lock time_lock;      /* writing vcpu_time_info; taken last */
+	uint32_t time_version;	       /* time_lock */
 	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
 
 	bool in_multicall;
@@ -551,7 +552,7 @@ void vcpu_runstate_get(struct vcpu *v, uint64_t now, struct vcpu_runstate_info *
 void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period);
 /* Part of the time accounted as running was stolen by the host. By v's thread. */
 void vcpu_runstate_steal(struct vcpu *v, uint64_t ns);
-/* Publishes vcpu_time_info in vcpu_info and in the registered area. */
+/* Publishes vcpu_time_info in vcpu_info and in the registered area. Any thread. */
 void vcpu_time_update(struct vcpu *v);
 /* Publishes shared_info's wall clock. Under `lock`, or before any vcpu ran. */
 void domain_wallclock_update(struct domain *d);

@@ -56,11 +56,14 @@ void vcpu_time_update(struct vcpu *v)
 	struct vcpu_time_info t;
 
 	memset(&t, 0, sizeof(t));
+	/* v's thread and a vcpu that registers an area for v may meet here. */
+	pv_lock(&v->time_lock, d->ops->lock_wait);
 	d->ops->time_info(d, &t);
 	v->time_version += 2;
 	t.version = v->time_version;
 	publish_in_vcpu_info(v, t);
 	publish_in_area(v, t);
+	pv_unlock(&v->time_lock, d->ops->lock_wake);
 }
 
 /* The wall clock is that of system time 0 (Xen: common/time.c,

@@ -250,20 +250,39 @@ static void *read_time(void *area)
 	return (void *)(uintptr_t)bad;
 }
 
+/* A clock that two threads may ask. */
+static _Atomic uint64_t ticks;
+
+static void time_info(struct domain *d, struct vcpu_time_info *u)
+{
+	u->tsc_timestamp = u->system_time = atomic_fetch_add(&ticks, 1);
+}
+
+/* A vcpu that registers the area again and again, for v. */
+static void *write_time(void *arg)
+{
+	while (!atomic_load(&stop))
+		vcpu_time_update(v);
+	return NULL;
+}
+
 START_TEST(test_time_readers)
 {
 	uint64_t va = test_alloc(t, sizeof(struct vcpu_time_info));
 	void *places[2] = {test_ptr(t, va), &vcpu_info_of(t, 0)->time};
-	pthread_t threads[2];
+	struct host_ops ops = *t->d->ops;
+	pthread_t threads[2], writer;
 
+	ops.time_info = time_info;
+	t->d->ops = &ops;
 	v->time_area_va = va;
+	ck_assert_int_eq(pthread_create(&writer, NULL, write_time, NULL), 0);
 	for (unsigned i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, read_time, places[i]), 0);
-	for (unsigned i = 0; i < 200000 || atomic_load(&seen) < 1000; i++) {
-		t->now++;
+	for (unsigned i = 0; i < 200000 || atomic_load(&seen) < 1000; i++)
 		vcpu_time_update(v);
-	}
 	atomic_store(&stop, true);
+	pthread_join(writer, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		void *bad;
 
