@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "test/unit/test_evtchn.h"
@@ -250,12 +251,18 @@ static void *read_time(void *area)
 	return (void *)(uintptr_t)bad;
 }
 
-/* A clock that two threads may ask. */
+/* A clock that notices when two threads publish at once. */
 static _Atomic uint64_t ticks;
+static _Atomic unsigned inside, meetings;
 
 static void time_info(struct domain *d, struct vcpu_time_info *u)
 {
+	if (atomic_fetch_add(&inside, 1))
+		atomic_fetch_add(&meetings, 1);
 	u->tsc_timestamp = u->system_time = atomic_fetch_add(&ticks, 1);
+	if (u->system_time % 64 == 0)
+		sched_yield();
+	atomic_fetch_sub(&inside, 1);
 }
 
 /* A vcpu that registers the area again and again, for v. */
@@ -289,6 +296,7 @@ START_TEST(test_time_readers)
 		pthread_join(threads[i], &bad);
 		ck_assert_ptr_null(bad);
 	}
+	ck_assert_uint_eq(meetings, 0);
 }
 END_TEST
 
