@@ -82,6 +82,7 @@ static int load_kernel(struct builder *b, struct error *err)
 		build_copy(b->d, &b->p2m, s->paddr, s->data, s->filesz);
 		build_copy(b->d, &b->p2m, s->paddr + s->filesz, NULL, s->memsz - s->filesz);
 	}
+	build_symtab_load(b->d, &b->p2m, k);
 	return 0;
 }
 

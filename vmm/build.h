@@ -20,7 +20,7 @@ struct build_params {
 	enum p2m_order p2m;
 	uint64_t p2m_seed;
 	evtchn_port_t store_port, console_port; /* already bound */
-	uint32_t vmcall; /* for hypercall_page_fill */
+	uint32_t vmcall;			/* for hypercall_page_fill */
 };
 
 struct build_result {
