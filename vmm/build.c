@@ -23,12 +23,6 @@ struct builder {
 
 static int check_params(const struct domain *d, const struct build_params *p, struct error *err)
 {
-	const struct kernel_notes *n = &p->kernel->notes;
-
-	/* xg_dom_elfloader.c: xc_dom_parse_elf_kernel. */
-	if (n->required_features & 1ull << XENFEAT_dom0)
-		return error_set(err, -EINVAL,
-				 "this kernel runs only as the initial domain of a Xen host");
 	if (p->cmdline && strlen(p->cmdline) >= MAX_GUEST_CMDLINE)
 		return error_set(err, -EINVAL,
 				 "the kernel's command line has %zu characters; start_info has "
@@ -82,7 +76,6 @@ static int load_kernel(struct builder *b, struct error *err)
 		build_copy(b->d, &b->p2m, s->paddr, s->data, s->filesz);
 		build_copy(b->d, &b->p2m, s->paddr + s->filesz, NULL, s->memsz - s->filesz);
 	}
-	build_symtab_load(b->d, &b->p2m, k);
 	return 0;
 }
 

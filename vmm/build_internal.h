@@ -99,13 +99,6 @@ void build_p2m_write(struct domain *d, const struct build_p2m *m, uint64_t pfn);
 void build_copy(struct domain *d, const struct build_p2m *m, uint64_t offset, const void *src,
 		uint64_t len);
 
-/* ---- build_symtab.c ---- */
-
-/* Where the kernel ends, as an offset from virt_base: with its symbol table behind
- * it when the notes ask for that and the file has one. */
-uint64_t build_kernel_end(const struct kernel_image *k);
-void build_symtab_load(struct domain *d, const struct build_p2m *m, const struct kernel_image *k);
-
 /* ---- build_tables.c ---- */
 
 /* Fills the page tables. Their frames must still be zero. */

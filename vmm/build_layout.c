@@ -152,7 +152,7 @@ int build_layout_compute(struct build_layout *l, const struct kernel_image *k,
 		n->has_init_p2m && n->init_p2m < n->virt_base && n->init_p2m % PAGE_SIZE == 0;
 
 	next = k->paddr_start / PAGE_SIZE;
-	l->kernel = take(&next, pages_of(build_kernel_end(k)) - next);
+	l->kernel = take(&next, pages_of(k->paddr_end) - next);
 	l->ramdisk_by_frame = r->size && n->mod_start_pfn;
 	if (r->size && !l->ramdisk_by_frame)
 		l->ramdisk = take(&next, pages_of(r->seg_size));

@@ -4,7 +4,6 @@
  * the page tables that it is given.
  */
 #include <check.h>
-#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -442,70 +441,6 @@ START_TEST(gzip_ramdisk)
 }
 END_TEST
 
-/* An ELF file of nothing but a symbol table: what NetBSD's kernel looks up behind
- * its end. _i: 0 good, 1 strings beyond the file, 2 not asked for. */
-START_TEST(bsd_symtab)
-{
-	struct {
-		Elf64_Ehdr ehdr;
-		Elf64_Shdr section[3];
-		Elf64_Sym symbols[5];
-		char strings[21];
-	} file = {
-		.ehdr = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64},
-			 .e_shoff = sizeof(Elf64_Ehdr),
-			 .e_shentsize = sizeof(Elf64_Shdr),
-			 .e_shnum = 3,
-			 .e_phnum = 7},
-		.section[1] = {.sh_type = SHT_STRTAB, .sh_size = sizeof(file.strings)},
-		.section[2] = {.sh_type = SHT_SYMTAB,
-			       .sh_link = 1,
-			       .sh_size = sizeof(file.symbols)},
-	};
-	struct built b;
-	uint64_t at_va;
-
-	fill((uint8_t *)file.symbols, sizeof(file.symbols), 4);
-	fill((uint8_t *)file.strings, sizeof(file.strings), 5);
-	file.section[1].sh_offset = offsetof(typeof(file), strings) + (_i == 1 ? 4 : 0);
-	file.section[2].sh_offset = offsetof(typeof(file), symbols);
-	linux_image(&b, 64);
-	b.k.elf = (uint8_t *)&file;
-	b.k.elf_size = offsetof(typeof(file), strings) + sizeof(file.strings);
-	b.k.notes.bsd_symtab = _i != 2;
-	/* The table's 413 bytes do not fit into the kernel's last page. */
-	b.segments[1].memsz = 0x12f01;
-	b.k.paddr_end = LINUX_START + 0x212f01;
-	build_ok(&b);
-	at_va = LINUX_BASE + LINUX_START + 0x212f08;
-	if (_i) {
-		ck_assert_uint_eq(b.r.start_info_mfn, p2m(&b, 0x1213));
-		finish(&b);
-		return;
-	}
-	ck_assert_uint_eq(b.r.start_info_mfn, p2m(&b, 0x1214));
-	assert_initial_mapping(&b, 0x1400);
-	struct {
-		uint32_t size;
-		Elf64_Ehdr ehdr;
-		Elf64_Shdr section[3];
-	} __attribute__((packed)) h;
-	for (size_t i = 0; i < sizeof(h); i++)
-		((uint8_t *)&h)[i] = *(uint8_t *)at(&b, at_va + i);
-	ck_assert_uint_eq(h.ehdr.e_shnum, 3);
-	ck_assert_uint_eq(h.ehdr.e_phnum, 0);
-	ck_assert_uint_eq(h.section[1].sh_type, SHT_SYMTAB);
-	ck_assert_uint_eq(h.section[1].sh_link, 2);
-	ck_assert_uint_eq(h.section[2].sh_type, SHT_STRTAB);
-	ck_assert_uint_eq(h.size, 264 - 4 + 120 + 21);
-	assert_bytes(&b, at_va + 4 + h.section[1].sh_offset, (uint8_t *)file.symbols,
-		     sizeof(file.symbols));
-	assert_bytes(&b, at_va + 4 + h.section[2].sh_offset, (uint8_t *)file.strings,
-		     sizeof(file.strings));
-	finish(&b);
-}
-END_TEST
-
 START_TEST(shuffle_is_deterministic)
 {
 	struct built a, b, c;
@@ -574,11 +509,6 @@ START_TEST(command_line_length)
 END_TEST
 
 /* Images that no loader should let through, and odd wishes of their notes. */
-static void spoil_dom0(struct built *b)
-{
-	b->k.notes.required_features = 1ull << XENFEAT_dom0;
-}
-
 static void spoil_segment_start(struct built *b)
 {
 	b->segments[1].paddr = LINUX_START - PAGE_SIZE;
@@ -665,7 +595,6 @@ static const struct {
 	void (*spoil)(struct built *b);
 	const char *part;
 } bad[] = {
-	{spoil_dom0, "initial domain"},
 	{spoil_segment_start, "segment 1"},
 	{spoil_segment_end, "segment 1"},
 	{spoil_segment_size, "segment 0"},
@@ -745,7 +674,6 @@ int main(void)
 	tcase_add_test(tc, grub_like);
 	tcase_add_loop_test(tc, p2m_shares_tables, 0, 2);
 	tcase_add_loop_test(tc, gzip_ramdisk, 0, 3);
-	tcase_add_loop_test(tc, bsd_symtab, 0, 3);
 	tcase_add_test(tc, shuffle_is_deterministic);
 	tcase_add_test(tc, too_little_memory);
 	tcase_add_test(tc, command_line_length);
