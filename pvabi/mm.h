@@ -112,6 +112,9 @@ static inline bool mm_range_ok(uint64_t va, uint64_t len)
 	return !len || (guest_addr_ok(va) && va + len - 1 >= va && guest_addr_ok(va + len - 1));
 }
 
+/* mmuext.c: MMUEXT_NEW_BASEPTR, and what a mov to CR3 does. */
+int mm_new_baseptr(struct vcpu *v, uint64_t mfn);
+
 /* update_va.c: the vcpus named by a bitmap in guest memory; -EFAULT. */
 int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
 

@@ -38,23 +38,28 @@ static int unpin(struct vcpu *v, const struct mmuext_op *op)
 	return 0;
 }
 
-static int new_baseptr(struct vcpu *v, const struct mmuext_op *op)
+int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 {
 	struct domain *d = v->domain;
 	uint64_t old = v->guest_table;
 
-	if (op->arg1.mfn == old) {
+	if (mfn == old) {
 		/* Xen, new_guest_cr3: the same table again is a TLB flush. */
 		d->ops->tlb_flush(d, 1u << v->id, ~0UL);
 		return 0;
 	}
-	int rc = mm_get_l4(d, op->arg1.mfn);
+	int rc = mm_get_l4(d, mfn);
 	if (rc)
 		return rc;
-	v->guest_table = op->arg1.mfn;
+	v->guest_table = mfn;
 	if (old)
 		mm_put_l4(d, old);
 	return 0;
+}
+
+static int new_baseptr(struct vcpu *v, const struct mmuext_op *op)
+{
+	return mm_new_baseptr(v, op->arg1.mfn);
 }
 
 static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)

@@ -9,6 +9,10 @@
 
 #define CR0_TS 8UL
 #define CR0_OF_XEN 0x80050033UL /* PG AM WP NE ET MP PE: what Xen runs with */
+/* PV_CR4_GUEST_MASK: TSD DE FSGSBASE OSXSAVE; and what Xen shows: PAE MCE OSFXSR
+ * OSXMMEXCPT. */
+#define CR4_GUEST 0x5000cUL
+#define CR4_OF_XEN 0x660UL
 #define LDT_MAX_ENTRIES 8192
 
 static uint16_t fixup_selector(uint16_t sel)
@@ -109,6 +113,7 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	v->gs_base_user = c->gs_base_user;
 	memcpy(v->ctrlreg, c->ctrlreg, sizeof(v->ctrlreg));
 	v->ctrlreg[0] = (c->ctrlreg[0] & CR0_TS) | (CR0_OF_XEN & ~CR0_TS);
+	v->ctrlreg[4] = (c->ctrlreg[4] & CR4_GUEST) | CR4_OF_XEN;
 	for (unsigned i = 0; i < 8; i++)
 		if (i != 4 && i != 5)
 			vcpu_set_debugreg(v, i, c->debugreg[i]);
