@@ -9,8 +9,8 @@
 
 #include "pvabi/grant_table.h"
 
-/* Frames between the end of RAM and the end of the heap that the M2P must also
- * be able to name: the heap itself, the host's monitor, an alignment gap. */
+/* Frames beyond RAM, but for its own, that the M2P must also be able to name: the
+ * rest of the heap, the host's monitor, an alignment gap. */
 #define M2P_SLACK_FRAMES (1ul << 16)
 
 #define M2P_PER_FRAME (PAGE_SIZE / sizeof(uint64_t))
@@ -22,8 +22,10 @@ static uint64_t m2p_frames(uint64_t entries)
 
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus)
 {
-	return 1 /* shared_info */ + GRANT_MAX_FRAMES + GRANT_MAX_STATUS_FRAMES +
-	       m2p_frames(nr_ram + M2P_SLACK_FRAMES);
+	/* One entry less a frame: the M2P also names the frames that it takes. */
+	uint64_t m2p = (nr_ram + M2P_SLACK_FRAMES) / (M2P_PER_FRAME - 1) + 1;
+
+	return 1 /* shared_info */ + GRANT_MAX_FRAMES + GRANT_MAX_STATUS_FRAMES + m2p;
 }
 
 uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align)

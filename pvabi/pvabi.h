@@ -379,7 +379,7 @@ int evtchn_domain_init(struct domain *d); /* event_channel.c */
 void evtchn_domain_destroy(struct domain *d);
 
 /* nr contiguous zeroed frames of Xen heap, aligned to `align` frames;
- * INVALID_MFN when the heap is used up. */
+ * INVALID_MFN when the heap is used up. Under `lock` once a vcpu runs. */
 uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align);
 
 /* Ends the domain with SHUTDOWN_crash and a reason for the report. */
