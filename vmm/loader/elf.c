@@ -161,6 +161,32 @@ static int open_elf(struct elf_file *f)
 	return check_tables(f);
 }
 
+/* Loadable as Xen sees it: PT_LOAD with any permission. */
+static bool is_loadable(const GElf_Phdr *ph)
+{
+	return ph->p_type == PT_LOAD && (ph->p_flags & (PF_R | PF_W | PF_X));
+}
+
+/* All that is to be loaded must be there. Before the notes are looked at: what a
+ * cut file lacks may be these. */
+static int check_extents(const struct elf_file *f)
+{
+	for (size_t i = 0; i < f->nr_phdrs; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(f->elf, (int)i, &ph))
+			return load_refuse(f->ctx, "ELF file is damaged: %s", elf_errmsg(-1));
+		if (is_loadable(&ph) &&
+		    (ph.p_offset > f->len || ph.p_filesz > f->len - ph.p_offset))
+			return load_refuse(f->ctx,
+					   "ELF file is truncated at byte %zu: segment %zu is %llu "
+					   "bytes at byte %llu",
+					   f->len, i, (unsigned long long)ph.p_filesz,
+					   (unsigned long long)ph.p_offset);
+	}
+	return 0;
+}
+
 static int add_segment(struct kernel_image *img, size_t index, const GElf_Phdr *ph,
 		       const struct load_ctx *ctx)
 {
@@ -170,11 +196,6 @@ static int add_segment(struct kernel_image *img, size_t index, const GElf_Phdr *
 	if (ph->p_filesz > ph->p_memsz)
 		return load_refuse(ctx, "segment %zu has more bytes in the file than in memory",
 				   index);
-	if (ph->p_offset > img->elf_size || ph->p_filesz > img->elf_size - ph->p_offset)
-		return load_refuse(ctx,
-				   "segment %zu (%llu bytes at byte %llu) is truncated at byte %zu",
-				   index, (unsigned long long)ph->p_filesz,
-				   (unsigned long long)ph->p_offset, img->elf_size);
 	/* Up to 2^64, but not around it. Xen does not look at p_vaddr. */
 	if (ph->p_memsz && (ph->p_paddr + ph->p_memsz - 1 < ph->p_paddr ||
 			    ph->p_vaddr + ph->p_memsz - 1 < ph->p_vaddr))
@@ -218,8 +239,7 @@ static int check_overlap(const struct kernel_image *img, const struct load_ctx *
 	return 0;
 }
 
-/* Loadable as Xen sees it: PT_LOAD with any permission. By p_paddr; in Linux
- * p_vaddr does not follow (per-cpu data is at 0). */
+/* By p_paddr; in Linux p_vaddr does not follow (per-cpu data is at 0). */
 static int load_segments(struct kernel_image *img, const struct elf_file *f)
 {
 	/* One more for the symbol table. */
@@ -230,9 +250,7 @@ static int load_segments(struct kernel_image *img, const struct elf_file *f)
 		GElf_Phdr ph;
 		int rc;
 
-		if (!gelf_getphdr(f->elf, (int)i, &ph))
-			return load_refuse(f->ctx, "ELF file is damaged: %s", elf_errmsg(-1));
-		if (ph.p_type != PT_LOAD || !(ph.p_flags & (PF_R | PF_W | PF_X)))
+		if (!gelf_getphdr(f->elf, (int)i, &ph) || !is_loadable(&ph))
 			continue;
 		rc = add_segment(img, i, &ph, f->ctx);
 		if (rc)
@@ -249,6 +267,8 @@ static int parse(struct kernel_image *img, struct elf_file *f)
 	struct elf_notes notes;
 	int rc = open_elf(f);
 
+	if (!rc)
+		rc = check_extents(f);
 	if (!rc)
 		rc = elf_notes_read(&notes, f);
 	if (!rc)
