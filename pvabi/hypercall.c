@@ -25,18 +25,18 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 #define NEW PROFILES_4_17
 #define FN(f) .fn = hypercall_##f
 #define SUBOPS(t, arg) .subops = t##_subops, .subop_arg = arg
-	CALL(set_trap_table, 1, ALL, FN(set_trap_table)),
+	CALL(set_trap_table, 1, ALL, FN(set_trap_table), .flags = HC_UNLOCKED),
 	CALL(mmu_update, 4, ALL, FN(mmu_update)),
 	CALL(set_gdt, 2, ALL, FN(set_gdt)),
 	/* Unlocked: what concerns nothing but the calling vcpu, and what takes the locks
 	 * that it needs. */
 	CALL(stack_switch, 2, ALL, FN(stack_switch), .flags = HC_UNLOCKED),
-	CALL(set_callbacks, 3, ALL, FN(set_callbacks)),
+	CALL(set_callbacks, 3, ALL, FN(set_callbacks), .flags = HC_UNLOCKED),
 	CALL(fpu_taskswitch, 1, ALL, FN(fpu_taskswitch), .flags = HC_UNLOCKED),
 	CALL(sched_op_compat, 2, ALL, FN(sched_op_compat), .flags = HC_UNLOCKED),
 	CALL(platform_op, 1, ALL, FN(platform_op)),
-	CALL(set_debugreg, 2, ALL, FN(set_debugreg)),
-	CALL(get_debugreg, 1, ALL, FN(get_debugreg)),
+	CALL(set_debugreg, 2, ALL, FN(set_debugreg), .flags = HC_UNLOCKED),
+	CALL(get_debugreg, 1, ALL, FN(get_debugreg), .flags = HC_UNLOCKED),
 	CALL(update_descriptor, 2, ALL, FN(update_descriptor)),
 	/* The upper bits are the extent to go on with (xen/hypercall.h: MEMOP_CMD_MASK). */
 	CALL(memory_op, 2, ALL, SUBOPS(memory_op, 1), .subop_mask = 0x3f),
@@ -51,13 +51,13 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(vm_assist, 2, ALL, FN(vm_assist)),
 	CALL(update_va_mapping_otherdomain, 4, ALL, FN(update_va_mapping_otherdomain)),
 	CALL(iret, 0, ALL, FN(iret), .flags = HC_UNLOCKED | HC_SETS_REGS),
-	CALL(vcpu_op, 3, ALL, SUBOPS(vcpu_op, 2)),
+	CALL(vcpu_op, 3, ALL, SUBOPS(vcpu_op, 2), .check = vcpu_op_check),
 	CALL(set_segment_base, 2, ALL, FN(set_segment_base), .flags = HC_UNLOCKED),
 	CALL(mmuext_op, 4, ALL, FN(mmuext_op)),
 	CALL(xsm_op, 1, ALL),
-	CALL(nmi_op, 2, ALL, SUBOPS(nmi_op, 1)),
+	CALL(nmi_op, 2, ALL, SUBOPS(nmi_op, 1), .flags = HC_UNLOCKED),
 	CALL(sched_op, 2, SINCE_3_0_2, SUBOPS(sched_op, 1), .flags = HC_UNLOCKED),
-	CALL(callback_op, 2, NEW, SUBOPS(callback_op, 1)),
+	CALL(callback_op, 2, NEW, SUBOPS(callback_op, 1), .flags = HC_UNLOCKED),
 	CALL(xenoprof_op, 2, NEW),
 	CALL(event_channel_op, 2, NEW, SUBOPS(event_channel_op, 1), .flags = HC_UNLOCKED),
 	CALL(physdev_op, 2, NEW, SUBOPS(physdev_op, 1)),
@@ -154,7 +154,10 @@ static const struct hypercall *hypercall_find(const struct vcpu *v, uint64_t nr)
 long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args)
 {
 	const struct hypercall *hc = &hypercall_table[nr];
+	long rc = hc->check ? hc->check(v, args) : 0;
 
+	if (rc)
+		return rc;
 	if (hc->subops) {
 		const struct subop *s = subop_find(v, hc, args[0]);
 

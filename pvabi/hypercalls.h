@@ -9,7 +9,7 @@
 
 #define HYPERCALL(name) long hypercall_##name(struct vcpu *v, const uint64_t *args)
 
-/* traps.c, iret.c, vcpu_state.c */
+/* iret.c, vcpu_state.c, debugreg.c */
 HYPERCALL(set_trap_table);
 HYPERCALL(set_callbacks);
 HYPERCALL(iret);
@@ -59,6 +59,7 @@ long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args);
 extern const struct subop memory_op_subops[];	     /* memory_op.c */
 extern const struct subop xen_version_subops[];	     /* xen_version.c */
 extern const struct subop vcpu_op_subops[];	     /* vcpu_op.c; arg is args[2] */
+long vcpu_op_check(struct vcpu *v, const uint64_t *args);
 extern const struct subop sched_op_subops[];	     /* sched.c */
 extern const struct subop event_channel_op_subops[]; /* event_channel.c */
 extern const struct subop callback_op_subops[];	     /* callback_op.c */

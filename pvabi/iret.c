@@ -13,13 +13,16 @@ long hypercall_iret(struct vcpu *v, const uint64_t *args)
 	if (guest_copy_from(v, &f, r->rsp, sizeof(f))) {
 		domain_crash(v->domain, "vcpu %u: iret frame at %#lx cannot be read", v->id,
 			     (unsigned long)r->rsp);
+		r->rax = 0;
 		return 0;
 	}
 	if ((f.cs & 3) == 3) {
 		if (!v->guest_table_user) {
-			domain_crash(v->domain,
-				     "vcpu %u: iret to user mode, but there are no user page tables",
-				     v->id);
+			domain_crash(
+				v->domain,
+				"vcpu %u: iret to user mode, but there are no user page tables",
+				v->id);
+			r->rax = 0;
 			return 0;
 		}
 		vcpu_toggle_mode(v);
@@ -31,15 +34,12 @@ long hypercall_iret(struct vcpu *v, const uint64_t *args)
 	r->rflags = (f.rflags & ~(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
 	r->rsp = f.rsp;
 	r->ss = (uint16_t)f.ss | 3;
-	if (!(f.flags & VGCF_in_syscall)) {
-		v->in_syscall = false;
+	/* Xen sees the call itself as the `syscall` that it is left by sysret for; what
+	 * that does to rcx and r11 happens last, see bounce_sysret(). */
+	v->in_syscall = f.flags & VGCF_in_syscall;
+	if (!v->in_syscall) {
 		r->r11 = f.r11;
 		r->rcx = f.rcx;
-	} else {
-		/* What sysret would do, and what Xen's does: rcx and r11 hold rip and
-		 * rflags. */
-		r->rcx = r->rip;
-		r->r11 = r->rflags;
 	}
 	r->rax = f.rax;
 	__atomic_store_n(&vcpu_info_get(v)->evtchn_upcall_mask, !(f.rflags & EFLAGS_IF),

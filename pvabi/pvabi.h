@@ -201,7 +201,9 @@ struct vcpu {
 	 * `kernel_mode`). rflags.IF is always set for the processor. */
 	struct cpu_user_regs regs;
 	bool kernel_mode;
-	/* rcx and r11 were destroyed by `syscall` (Xen: TRAP_syscall). Informational. */
+	/* Xen: TRAP_syscall. The guest made a `syscall`, or a frame was put on its
+	 * kernel's stack: Xen enters it by sysret. vcpu_deliver_events() gives regs the
+	 * values that this leaves in rcx, r11, cs and ss, and clears the flag. */
 	bool in_syscall;
 
 	uint64_t guest_table;	   /* mfn of the kernel's L4 */
@@ -209,8 +211,14 @@ struct vcpu {
 	uint64_t fs_base, gs_base_kernel, gs_base_user;
 	uint64_t kernel_sp;
 	uint64_t kernel_ss;
+	/* VGCF_i387_valid: the FXSAVE image to start with; the host loads it before v
+	 * first runs, and clears the flag. Without it: the state after FNINIT. */
+	bool fpu_valid;
+	uint8_t fpu_ctxt[512];
 	uint64_t ctrlreg[8];  /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
-	uint64_t debugreg[8]; /* 0-3 addresses, 6 status, 7 control */
+	/* 0-3 addresses, 6 status, 7 control without the enable bits of breakpoints on
+	 * I/O, which are emulated: they are in 5 (Xen: dr7_emul). */
+	uint64_t debugreg[8];
 	unsigned iopl;	      /* virtual IOPL (PHYSDEVOP_set_iopl) */
 	uint64_t iobmp_va;    /* PHYSDEVOP_set_iobitmap */
 	uint32_t iobmp_limit;
@@ -479,6 +487,9 @@ struct hypercall {
 	uint8_t subop_arg;
 	/* Bits of args[0] that are the number; 0: it is a 32-bit integer. */
 	uint8_t subop_mask;
+	/* Called first, `lock` not held: not 0 is the result. For what Xen refuses before
+	 * it looks at the sub-operation or its argument block. */
+	long (*check)(struct vcpu *v, const uint64_t *args);
 	hypercall_fn fn;
 	const struct subop *subops; /* ends with a row without a name */
 };
@@ -513,10 +524,10 @@ bool trap_soft_interrupt(struct vcpu *v, unsigned vector);
 void trap_syscall(struct vcpu *v);
 void trap_syscall32(struct vcpu *v);
 void trap_sysenter(struct vcpu *v);
-/* iret to guest context faulted in the processor. */
+/* A selector in regs.ds, es, fs or gs cannot be loaded: the failsafe callback. */
 void trap_failsafe(struct vcpu *v);
-/* Delivers a pending NMI or event upcall when the guest can take it now; call
- * before every entry. True when regs changed. */
+/* Delivers a pending NMI or event upcall when the guest can take it now, and
+ * does what in_syscall asks for; call before every entry. True when regs changed. */
 bool vcpu_deliver_events(struct vcpu *v);
 /* Debug registers by number, as set_debugreg and mov to dr: 0, -EPERM, -EINVAL,
  * -ENODEV (no such register). */
@@ -531,7 +542,9 @@ void vcpu_toggle_mode(struct vcpu *v);
 /* vcpus: state, time and scheduling                                          */
 
 /* Loads a vcpu_guest_context as XEN_DOMCTL_setvcpucontext and
- * VCPUOP_initialise do, with Xen's checks. The vcpu stays down. */
+ * VCPUOP_initialise do, with Xen's checks. The vcpu stays down; VGCF_online is the
+ * caller's. Under `lock`, or before any vcpu ran. An initialised vcpu keeps its
+ * tables: -EOPNOTSUPP when the context names others. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Clears VPF_DOWN. */
 void vcpu_up(struct vcpu *v);

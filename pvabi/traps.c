@@ -1,11 +1,9 @@
 /*
- * Traps and callbacks into the guest (Xen: arch/x86/pv/traps.c,
- * x86_64/entry.S: test_all_events, switch_to_kernel).
+ * Traps and callbacks into the guest (Xen: arch/x86/pv/traps.c, arch/x86/traps.c,
+ * x86_64/entry.S: switch_to_kernel, sysenter_entry, test_all_events).
  */
 #include "pvabi/bounce.h"
 
-#define VEC_NMI 2
-#define VEC_PAGE_FAULT 14
 #define PFEC_USER 0x4u
 
 void trap_set_cr2(struct vcpu *v, uint64_t cr2)
@@ -14,92 +12,108 @@ void trap_set_cr2(struct vcpu *v, uint64_t cr2)
 	vcpu_info_get(v)->arch.cr2 = cr2;
 }
 
-void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
+static struct bounce bounce_of(const struct vcpu *v, unsigned vector)
 {
 	const struct trap_info *ti = &v->traps[vector & 0xff];
-	struct bounce b = {
-		.eip = ti->address,
-		.mask_events = TI_GET_IF(ti),
-		.has_error = vector < 32 && TRAP_HAS_ERROR(vector),
-		.error_code = error_code,
-	};
 
+	return (struct bounce){.eip = ti->address, .mask_events = TI_GET_IF(ti)};
+}
+
+/* Xen: pv_inject_event. The handler's selector does not matter: a 64-bit kernel
+ * always gets the flat one. */
+void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
+{
+	struct bounce b = bounce_of(v, vector);
+
+	b.has_error = vector < 32 && TRAP_HAS_ERROR(vector);
+	b.error_code = error_code;
 	/* All of the guest runs at CPL 3; what it sees is whether that was its kernel. */
 	if (vector == VEC_PAGE_FAULT)
 		b.error_code = (error_code & ~PFEC_USER) | (v->kernel_mode ? 0 : PFEC_USER);
 	if (!b.eip) {
-		domain_crash(v->domain,
-			     "vcpu %u: unhandled exception %u [error code %#x] at rip %#lx in %s mode%s",
-			     v->id, vector, error_code, (unsigned long)v->regs.rip,
-			     v->kernel_mode ? "kernel" : "user",
-			     vector == VEC_PAGE_FAULT ? " (page fault)" : "");
+		domain_crash(
+			v->domain,
+			"vcpu %u: unhandled exception %u [error code %#x] at rip %#lx in %s mode",
+			v->id, vector, b.error_code, (unsigned long)v->regs.rip,
+			v->kernel_mode ? "kernel" : "user");
 		return;
 	}
 	bounce_frame(v, &b);
 }
 
+/*
+ * Which `int n` reach the guest's handler. Vectors 3 and 4 have gates of their own
+ * that anybody may use, and the guest's DPL is not looked at; nor is it for 0x80,
+ * which has a fast way of its own when there is a handler (entry.S,
+ * int80_direct_trap). All others fault first and are judged by the guest's DPL, its
+ * kernel counting as ring 1 (do_general_protection, permit_softint).
+ */
 bool trap_soft_interrupt(struct vcpu *v, unsigned vector)
 {
 	const struct trap_info *ti = &v->traps[vector & 0xff];
+	bool own_gate = vector == VEC_BREAKPOINT || vector == VEC_OVERFLOW ||
+			(vector == VEC_INT80 && ti->address);
 
-	/* Xen, do_general_protection: a handler, and a gate that this mode may use. The
-	 * guest's kernel counts as ring 0. */
-	if (vector > 0xff || !ti->address || TI_GET_DPL(ti) < (v->kernel_mode ? 0 : 3))
+	if (vector > 0xff)
 		return false;
-	struct bounce b = {.eip = ti->address, .mask_events = TI_GET_IF(ti)};
+	if (!own_gate && TI_GET_DPL(ti) < (v->kernel_mode ? 1 : 3))
+		return false;
+	struct bounce b = bounce_of(v, vector);
 	bounce_frame(v, &b);
 	return true;
 }
 
-static void syscall_entry(struct vcpu *v, const struct guest_callback *cb)
+/* Both `syscall`s: without a callback the instruction does not exist, and only with
+ * one is DF cleared (as by the SYSCALL_MASK that the guest imagines). Whether events
+ * are masked is the 64-bit callback's flag for both (entry.S, switch_to_kernel). */
+static void syscall_entry(struct vcpu *v, uint64_t eip)
 {
-	struct bounce b = {.eip = cb->eip, .mask_events = cb->mask_events};
+	struct bounce b = {.eip = eip, .mask_events = v->syscall_callback.mask_events};
 
-	if (bounce_frame(v, &b))
+	v->in_syscall = true;
+	if (!eip) {
+		v->regs.rip -= 2;
+		trap_inject(v, VEC_UNDEFINED, 0);
+	} else if (bounce_frame(v, &b)) {
 		v->regs.rflags &= ~EFLAGS_DF;
+	}
 }
 
 void trap_syscall(struct vcpu *v)
 {
 	v->regs.cs = FLAT_USER_CS64;
 	v->regs.ss = FLAT_USER_SS64;
-	syscall_entry(v, &v->syscall_callback);
+	syscall_entry(v, v->syscall_callback.eip);
 }
 
-/* Without a callback the instruction does not exist (Xen: #UD for syscall, #GP for
- * sysenter; entry.S, .Lcstar and sysenter_entry). */
 void trap_syscall32(struct vcpu *v)
 {
 	v->regs.cs = FLAT_USER_CS32;
 	v->regs.ss = FLAT_USER_SS32;
-	if (!v->syscall32_callback.eip) {
-		v->regs.rip -= 2;
-		trap_inject(v, 6, 0);
-		return;
-	}
-	syscall_entry(v, &v->syscall32_callback);
+	syscall_entry(v, v->syscall32_callback.eip);
 }
 
+/* The instruction saves nothing: rip and rsp are lost, cs is null (entry.S,
+ * sysenter_entry). */
 void trap_sysenter(struct vcpu *v)
 {
-	v->regs.cs = FLAT_USER_CS32;
-	v->regs.ss = FLAT_USER_SS32;
-	if (!v->sysenter_callback.eip) {
-		trap_inject(v, 13, 0);
-		return;
-	}
-	syscall_entry(v, &v->sysenter_callback);
+	struct bounce b = {.eip = v->sysenter_callback.eip,
+			   .mask_events = v->sysenter_callback.mask_events};
+
+	v->regs.rip = 0;
+	v->regs.cs = 3;
+	v->regs.rsp = 0;
+	v->regs.ss = FLAT_USER_SS;
+	v->in_syscall = true;
+	if (b.eip)
+		bounce_frame(v, &b);
+	else
+		trap_inject(v, VEC_PROTECTION, 0);
 }
 
-/* Xen, x86_64/entry.S, failsafe_callback: the context that could not be loaded is
- * described by its frame; the selectors DS, ES, FS, GS follow. Here only cs, rip,
- * ss, rsp can be at fault, which Xen reflects as #GP at the guest's rip. */
 void trap_failsafe(struct vcpu *v)
 {
-	/* The frame was for user mode or kernel mode; selectors are not usable in it. */
-	v->regs.cs = v->kernel_mode ? FLAT_KERNEL_CS : FLAT_USER_CS64;
-	v->regs.ss = FLAT_KERNEL_SS;
-	trap_inject(v, 13, 0);
+	bounce_failsafe(v);
 }
 
 void vcpu_inject_nmi(struct vcpu *v)
@@ -110,28 +124,46 @@ void vcpu_inject_nmi(struct vcpu *v)
 	}
 }
 
+/* entry.S, process_nmi: an NMI without a handler is lost; one that comes before the
+ * iret of the last stays pending (async_exception_mask). */
 static bool deliver_nmi(struct vcpu *v)
 {
-	const struct trap_info *ti = &v->traps[VEC_NMI];
+	struct bounce b = bounce_of(v, VEC_NMI);
 
-	if (v->in_nmi || !atomic_exchange(&v->nmi_pending, false) || !ti->address)
+	if (!atomic_load(&v->nmi_pending) || v->in_nmi)
 		return false;
-	struct bounce b = {.eip = ti->address, .mask_events = TI_GET_IF(ti)};
+	atomic_store(&v->nmi_pending, false);
+	if (!b.eip)
+		return false;
 	v->in_nmi = true;
+	return bounce_frame(v, &b);
+}
+
+/* entry.S, test_guest_events. That there is a callback is not asked: an upcall
+ * without one crashes the domain. */
+static bool deliver_upcall(struct vcpu *v)
+{
+	const struct vcpu_info *vi = vcpu_info_get(v);
+	struct bounce b = {.eip = v->event_callback.eip, .mask_events = true};
+
+	if (!__atomic_load_n(&vi->evtchn_upcall_pending, __ATOMIC_SEQ_CST) ||
+	    __atomic_load_n(&vi->evtchn_upcall_mask, __ATOMIC_SEQ_CST))
+		return false;
+	if (!b.eip) {
+		domain_crash(v->domain,
+			     "vcpu %u: events are pending and unmasked at rip %#lx, but no event "
+			     "callback is registered",
+			     v->id, (unsigned long)v->regs.rip);
+		return false;
+	}
 	return bounce_frame(v, &b);
 }
 
 bool vcpu_deliver_events(struct vcpu *v)
 {
-	const struct vcpu_info *vi = vcpu_info_get(v);
-	bool changed = false;
+	bool changed = deliver_nmi(v);
 
-	if (atomic_load(&v->nmi_pending))
-		changed = deliver_nmi(v);
-	if (__atomic_load_n(&vi->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
-	    !__atomic_load_n(&vi->evtchn_upcall_mask, __ATOMIC_SEQ_CST)) {
-		struct bounce b = {.eip = v->event_callback.eip, .mask_events = true};
-		changed |= bounce_frame(v, &b);
-	}
+	changed |= deliver_upcall(v);
+	changed |= bounce_sysret(v);
 	return changed;
 }

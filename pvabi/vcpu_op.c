@@ -8,10 +8,10 @@
 #include "pvabi/hypercalls.h"
 #include "pvabi/mm.h"
 
-#define MILLISECOND 1000000UL
+#define MILLISECOND	1000000UL
 #define STIME_DELTA_MAX ((uint64_t)INT64_MAX >> 2) /* xen/time.h */
 
-/* The vcpu that the call is about, or NULL: -ENOENT. */
+/* The vcpu that the call is about, NULL when there is none. */
 static struct vcpu *target(struct vcpu *v, const uint64_t *args)
 {
 	uint32_t id = (uint32_t)args[1];
@@ -19,11 +19,21 @@ static struct vcpu *target(struct vcpu *v, const uint64_t *args)
 	return id < v->domain->nr_vcpus ? v->domain->vcpu[id] : NULL;
 }
 
-static long initialise(struct vcpu *v, struct vcpu *t, void *arg)
+/* The vcpu comes before everything else, even a wrong operation or pointer. */
+long vcpu_op_check(struct vcpu *v, const uint64_t *args)
 {
-	if (!(atomic_load(&t->pause_flags) & VPF_DOWN))
-		return -EEXIST;
-	return vcpu_set_context(t, arg);
+	struct vcpu *t = target(v, args);
+
+	if (!t)
+		return -ENOENT;
+	if ((int)args[0] == VCPUOP_set_singleshot_timer && t != v)
+		return -EINVAL;
+	return 0;
+}
+
+static bool is_down(const struct vcpu *v)
+{
+	return atomic_load(&v->pause_flags) & VPF_DOWN;
 }
 
 void vcpu_up(struct vcpu *v)
@@ -32,97 +42,112 @@ void vcpu_up(struct vcpu *v)
 		v->domain->ops->vcpu_kick(v);
 }
 
-static long up(struct vcpu *v, struct vcpu *t, void *arg)
+static long initialise(struct vcpu *v, void *arg, const uint64_t *args)
 {
+	const struct vcpu_guest_context *c = arg;
+	struct vcpu *t = target(v, args);
+	int rc;
+
+	if (t->initialised)
+		return -EEXIST;
+	rc = vcpu_set_context(t, c);
+	if (!rc && c->flags & VGCF_online)
+		vcpu_up(t);
+	return rc;
+}
+
+static long up(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	struct vcpu *t = target(v, args);
+
 	if (!t->initialised)
 		return -EINVAL;
 	vcpu_up(t);
 	return 0;
 }
 
-static long down(struct vcpu *v, struct vcpu *t, void *arg)
+static long down(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	struct vcpu *other;
+	struct vcpu *t = target(v, args), *other;
 	bool last = true;
 
-	for_each_vcpu(v->domain, other)
-		if (other != t && !(atomic_load(&other->pause_flags) & VPF_DOWN))
+	for_each_vcpu (v->domain, other)
+		if (other != t && !is_down(other))
 			last = false;
-	if (last) {
+	if (last)
 		domain_shutdown(v->domain, SHUTDOWN_poweroff);
-		return 0;
-	}
-	atomic_fetch_or(&t->pause_flags, VPF_DOWN);
-	v->domain->ops->vcpu_kick(t);
+	else if (!(atomic_fetch_or(&t->pause_flags, VPF_DOWN) & VPF_DOWN))
+		v->domain->ops->vcpu_kick(t);
 	return 0;
 }
 
-static long is_up(struct vcpu *v, struct vcpu *t, void *arg)
+static long is_up(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	return !(atomic_load(&t->pause_flags) & VPF_DOWN);
+	return !is_down(target(v, args));
 }
 
-static long get_runstate_info(struct vcpu *v, struct vcpu *t, void *arg)
+static long get_runstate_info(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	vcpu_runstate_get(t, v->domain->ops->system_time(v->domain), arg);
+	struct domain *d = v->domain;
+
+	vcpu_runstate_get(target(v, args), d->ops->system_time(d), arg);
 	return 0;
 }
 
-static long set_periodic_timer(struct vcpu *v, struct vcpu *t, void *arg)
+static long set_periodic_timer(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct vcpu_set_periodic_timer *s = arg;
 
 	if (s->period_ns < MILLISECOND || s->period_ns > STIME_DELTA_MAX)
 		return -EINVAL;
-	vcpu_set_periodic_timer(t, s->period_ns);
+	vcpu_set_periodic_timer(target(v, args), s->period_ns);
 	return 0;
 }
 
-static long stop_periodic_timer(struct vcpu *v, struct vcpu *t, void *arg)
+static long stop_periodic_timer(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	vcpu_set_periodic_timer(t, 0);
+	vcpu_set_periodic_timer(target(v, args), 0);
 	return 0;
 }
 
-static long set_singleshot_timer(struct vcpu *v, struct vcpu *t, void *arg)
+/* vcpu_op_check() saw that it is v's own. 4.17 does not look at
+ * VCPU_SSHOTTMR_future: a past time fires at once, and there is no -ETIME. */
+static long set_singleshot_timer(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct vcpu_set_singleshot_timer *s = arg;
 
-	if (t != v)
-		return -EINVAL;
-	/* A past time fires at once, whatever VCPU_SSHOTTMR_future says: so 4.17. */
 	if (s->timeout_abs_ns < v->domain->ops->system_time(v->domain)) {
 		atomic_store(&v->timer[TIMER_SINGLESHOT], 0);
 		vcpu_send_virq(v, VIRQ_TIMER);
-		return 0;
+	} else {
+		atomic_store(&v->timer[TIMER_SINGLESHOT], s->timeout_abs_ns);
 	}
-	atomic_store(&v->timer[TIMER_SINGLESHOT], s->timeout_abs_ns);
 	return 0;
 }
 
-static long stop_singleshot_timer(struct vcpu *v, struct vcpu *t, void *arg)
+static long stop_singleshot_timer(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	if (t != v)
+	if (target(v, args) != v)
 		return -EINVAL;
 	atomic_store(&v->timer[TIMER_SINGLESHOT], 0);
 	return 0;
 }
 
-/* Xen: map_vcpu_info(). */
+/* Xen: map_vcpu_info(). The place is never left again, its reference is for ever. */
 static int place_vcpu_info(struct vcpu *v, struct vcpu *t, uint64_t mfn, unsigned offset)
 {
 	struct domain *d = v->domain;
+	struct vcpu_info *to;
 
-	if (offset > PAGE_SIZE - sizeof(struct vcpu_info) ||
-	    offset % _Alignof(struct vcpu_info))
+	if (offset > PAGE_SIZE - sizeof(*to) || offset % _Alignof(struct vcpu_info))
 		return -ENXIO;
 	if (t->vcpu_info_mfn != INVALID_MFN)
 		return -EINVAL;
-	if (t != v && !(atomic_load(&t->pause_flags) & VPF_DOWN))
+	if (t != v && !is_down(t))
 		return -EINVAL;
 	if (mm_get_page_and_type(d, mfn, PGT_WRITABLE))
 		return -EINVAL;
-	struct vcpu_info *to = (void *)((uint8_t *)frame_ptr(d, mfn) + offset);
+	to = (struct vcpu_info *)((uint8_t *)frame_ptr(d, mfn) + offset);
 	memcpy(to, vcpu_info_get(t), sizeof(*to));
 	vcpu_info_set(t, to);
 	t->vcpu_info_mfn = mfn;
@@ -132,117 +157,103 @@ static int place_vcpu_info(struct vcpu *v, struct vcpu *t, uint64_t mfn, unsigne
 	return 0;
 }
 
-static long register_vcpu_info(struct vcpu *v, struct vcpu *t, void *arg)
+static long register_vcpu_info(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct vcpu_register_vcpu_info *info = arg;
-
-	if (!v->domain->profile->vcpu_info_placement)
-		return -ENOSYS;
+	struct vcpu *t = target(v, args);
 	int rc = place_vcpu_info(v, t, info->mfn, info->offset);
+
 	vcpu_time_update(t);
 	return rc;
 }
 
-static long register_runstate_memory_area(struct vcpu *v, struct vcpu *t, void *arg)
+/* An area that cannot be written now is no error; address 0 ends it. The area of
+ * another vcpu is first filled through the caller's tables: it may have none yet. */
+static long register_runstate_memory_area(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct vcpu_register_runstate_memory_area *area = arg;
+	struct vcpu_runstate_info info;
+	struct vcpu *t = target(v, args);
+	struct domain *d = v->domain;
 	uint64_t va = area->addr.p;
 
-	if (!mm_range_ok(va, sizeof(struct vcpu_runstate_info)))
+	if (!guest_addr_ok(va))
 		return -EFAULT;
-	t->runstate_area_va = va;
-	if (t == v) {
-		t->runstate_dirty = true;
-		vcpu_runstate_publish(t);
-	} else {
-		struct vcpu_runstate_info info;
-		vcpu_runstate_get(t, v->domain->ops->system_time(v->domain), &info);
-		guest_copy_to(v, va, &info, sizeof(info));
+	__atomic_store_n(&t->runstate_area_va, va, __ATOMIC_RELAXED);
+	if (!va)
+		return 0;
+	if (t == v)
+		info = v->runstate;
+	else
+		vcpu_runstate_get(t, d->ops->system_time(d), &info);
+	guest_copy_to(v, va, &info, sizeof(info));
+	return 0;
+}
+
+static long register_time_memory_area(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct vcpu_register_time_memory_area *area = arg;
+	struct vcpu *t = target(v, args);
+	uint64_t va = area->addr.p;
+
+	if (!guest_addr_ok(va))
+		return -EFAULT;
+	__atomic_store_n(&t->time_area_va, va, __ATOMIC_RELAXED);
+	vcpu_time_update(t);
+	if (t != v && va) {
+		struct vcpu_time_info time = vcpu_info_get(t)->time;
+
+		guest_copy_to(v, va, &time, sizeof(time));
 	}
 	return 0;
 }
 
-static long register_time_area(struct vcpu *v, struct vcpu *t, void *arg)
-{
-	const struct vcpu_register_time_memory_area *area = arg;
-	uint64_t va = area->addr.p;
-
-	if (!mm_range_ok(va, sizeof(struct vcpu_time_info)))
-		return -EFAULT;
-	t->time_area_va = va;
-	vcpu_time_update(t);
-	return 0;
-}
-
-static long send_nmi(struct vcpu *v, struct vcpu *t, const uint64_t *args)
+static long send_nmi(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	if (args[2])
 		return -EINVAL;
-	vcpu_inject_nmi(t);
+	vcpu_inject_nmi(target(v, args));
 	return 0;
 }
 
 /* Only for a hardware domain's pinned vcpus. */
-static long get_physid(struct vcpu *v, struct vcpu *t, void *arg)
+static long get_physid(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	return -EINVAL;
 }
 
-/* The target is looked up before the argument is read, as in Xen, where the
- * table's dispatcher reads it first: a bad pointer and a bad vcpu at once is the
- * one case in which the errno differs. */
-#define FOR_TARGET(name)                                                                           \
-	static long op_##name(struct vcpu *v, void *arg, const uint64_t *args)                     \
-	{                                                                                          \
-		struct vcpu *t = target(v, args);                                                  \
-		return t ? name(v, t, arg) : -ENOENT;                                              \
+/* Timers, placement of vcpu_info, NMIs came after the 3.0 series; run states with
+ * 3.0.2. */
+#define ALL	    PROFILES_ALL
+#define SINCE_3_0_2 (PROFILE_BIT(PROFILE_XEN_3_0_2) | PROFILES_4_17)
+#define NEW	    PROFILES_4_17
+#define ROW(op, size, dir, who, fn)                            \
+	{                                                      \
+		VCPUOP_##op, "VCPUOP_" #op, size, dir, who, fn \
 	}
 
-FOR_TARGET(initialise)
-FOR_TARGET(up)
-FOR_TARGET(down)
-FOR_TARGET(is_up)
-FOR_TARGET(get_runstate_info)
-FOR_TARGET(set_periodic_timer)
-FOR_TARGET(stop_periodic_timer)
-FOR_TARGET(set_singleshot_timer)
-FOR_TARGET(stop_singleshot_timer)
-FOR_TARGET(register_vcpu_info)
-FOR_TARGET(register_runstate_memory_area)
-FOR_TARGET(register_time_area)
-FOR_TARGET(get_physid)
-
-static long op_send_nmi(struct vcpu *v, void *arg, const uint64_t *args)
-{
-	struct vcpu *t = target(v, args);
-
-	return t ? send_nmi(v, t, args) : -ENOENT;
-}
-
-#define ROW(op, size, dir, fn)                                                                     \
-	{                                                                                          \
-		VCPUOP_##op, "VCPUOP_" #op, size, dir, PROFILES_ALL, fn                            \
-	}
-
+/* clang-format off */
 const struct subop vcpu_op_subops[] = {
-	ROW(initialise, sizeof(struct vcpu_guest_context), ARG_IN, op_initialise),
-	ROW(up, 0, 0, op_up),
-	ROW(down, 0, 0, op_down),
-	ROW(is_up, 0, 0, op_is_up),
-	ROW(get_runstate_info, sizeof(struct vcpu_runstate_info), ARG_OUT, op_get_runstate_info),
+	ROW(initialise, sizeof(struct vcpu_guest_context), ARG_IN, ALL, initialise),
+	ROW(up, 0, 0, ALL, up),
+	ROW(down, 0, 0, ALL, down),
+	ROW(is_up, 0, 0, ALL, is_up),
+	ROW(get_runstate_info, sizeof(struct vcpu_runstate_info), ARG_OUT, SINCE_3_0_2,
+	    get_runstate_info),
 	ROW(register_runstate_memory_area, sizeof(struct vcpu_register_runstate_memory_area), ARG_IN,
-	    op_register_runstate_memory_area),
-	ROW(set_periodic_timer, sizeof(struct vcpu_set_periodic_timer), ARG_IN,
-	    op_set_periodic_timer),
-	ROW(stop_periodic_timer, 0, 0, op_stop_periodic_timer),
-	ROW(set_singleshot_timer, sizeof(struct vcpu_set_singleshot_timer), ARG_IN,
-	    op_set_singleshot_timer),
-	ROW(stop_singleshot_timer, 0, 0, op_stop_singleshot_timer),
-	ROW(register_vcpu_info, sizeof(struct vcpu_register_vcpu_info), ARG_IN,
-	    op_register_vcpu_info),
-	ROW(send_nmi, 0, 0, op_send_nmi),
-	ROW(get_physid, 0, 0, op_get_physid),
+	    SINCE_3_0_2, register_runstate_memory_area),
+	ROW(set_periodic_timer, sizeof(struct vcpu_set_periodic_timer), ARG_IN, NEW,
+	    set_periodic_timer),
+	ROW(stop_periodic_timer, 0, 0, NEW, stop_periodic_timer),
+	ROW(set_singleshot_timer, sizeof(struct vcpu_set_singleshot_timer), ARG_IN, NEW,
+	    set_singleshot_timer),
+	ROW(stop_singleshot_timer, 0, 0, NEW, stop_singleshot_timer),
+	ROW(register_vcpu_info, sizeof(struct vcpu_register_vcpu_info), ARG_IN, NEW,
+	    register_vcpu_info),
+	ROW(send_nmi, 0, 0, NEW, send_nmi),
+	ROW(get_physid, 0, 0, NEW, get_physid),
 	ROW(register_vcpu_time_memory_area, sizeof(struct vcpu_register_time_memory_area), ARG_IN,
-	    op_register_time_area),
+	    NEW, register_time_memory_area),
 	{0},
 };
+/* clang-format on */
