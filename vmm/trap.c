@@ -10,6 +10,7 @@
 #define PF_PRESENT 0x1u
 #define PF_WRITE 0x2u
 #define PF_USER 0x4u
+#define EC_IDT 2u /* of #GP: an IDT entry was at fault, not in delivering another event */
 
 #define DB 1
 #define BP 3
@@ -70,8 +71,9 @@ static void general_protection(struct cpu *c, const struct cpu_exit *x)
 	struct vcpu *v = c->vcpu;
 	struct guest *g = domain_guest(v->domain);
 
-	if (x->error_code ? emulate_int(v) != EMUL_UNHANDLED
-			  : emulate_privileged(v, &g->emulate) != EMUL_UNHANDLED)
+	if ((x->error_code & 3) == EC_IDT && emulate_int(v) != EMUL_UNHANDLED)
+		return;
+	if (!x->error_code && emulate_privileged(v, &g->emulate) != EMUL_UNHANDLED)
 		return;
 	trap_inject(v, GP, x->error_code);
 }

@@ -98,6 +98,9 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 
 	switch (x->kind) {
 	case CPU_EXIT_TRAP:
+	/* Xen hands a fault of its iretq on as if the guest's next instruction had
+	 * caused it (x86_64/entry.S: .Lft0, handle_exception). */
+	case CPU_EXIT_IRET_FAULT:
 		trap_handle(c, x);
 		break;
 	case CPU_EXIT_SYSCALL:
@@ -117,9 +120,6 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 			v->regs.rip -= 3;
 			trap_inject(v, 6, 0);
 		}
-		break;
-	case CPU_EXIT_IRET_FAULT:
-		trap_failsafe(v);
 		break;
 	case CPU_EXIT_FATAL:
 		host_failed(c, x->text);
