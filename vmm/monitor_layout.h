@@ -47,7 +47,7 @@
 #define MON_STACK_OFFSET 0x30000UL
 #define MON_STACK_SIZE  0x10000UL
 
-/* The image (monitor.S), position independent, and its entry points in it. */
+/* The image (monitor_image.S), position independent, and its entry points in it. */
 extern const uint8_t monitor_image[], monitor_image_end[];
 extern const uint8_t monitor_trap_stubs[]; /* MON_TRAP_STUB_SIZE each, 32 of them */
 extern const uint8_t monitor_lstar[], monitor_cstar[];
