@@ -6,6 +6,18 @@
 
 #include <check.h>
 
+/* For suites with loop tests or several fixtures. */
+static inline int run_suite(Suite *s)
+{
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
+
 #define RUN_TESTS(name, setup, teardown, tests) \
 	run_tests(name, setup, teardown, tests, sizeof(tests) / sizeof((tests)[0]))
 
@@ -14,17 +26,12 @@ static inline int run_tests(const char *name, SFun setup, SFun teardown, const T
 {
 	Suite *s = suite_create(name);
 	TCase *c = tcase_create(name);
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	for (size_t i = 0; i < nr; i++)
 		tcase_add_test(c, tests[i]);
 	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }
 
 #endif
