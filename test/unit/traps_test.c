@@ -1,42 +1,25 @@
 /*
- * Exceptions, system calls, upcalls and NMIs: the frames on the guest's stack word
- * by word, and when there is one. What is expected is what Xen 4.17 does
- * (x86_64/entry.S: create_bounce_frame, switch_to_kernel, sysenter_entry,
- * test_all_events; arch/x86/domain.c: load_segments).
+ * Exceptions and system calls: the frames on the guest's stack word by word, and
+ * when there is one. What is expected is what Xen 4.17 does (x86_64/entry.S:
+ * create_bounce_frame, switch_to_kernel, sysenter_entry; arch/x86/domain.c:
+ * load_segments).
  */
 #include <string.h>
 
 #include "pvabi/bounce.h"
-#include "test/unit/test_domain.h"
-#include "test/unit/test_run.h"
+#include "test/unit/test_frame.h"
 
-#define HANDLER	 0xffffffff81000800ull
-#define USER_RIP 0x400123ull
-#define USER_RSP 0x7ffe12345678ull
-#define RFLAGS	 0x202ull
-
+static struct test_frames f;
 static struct test_domain *t;
 static struct vcpu *v;
 static uint64_t stack; /* its top */
 
 static void setup(void)
 {
-	t = test_domain_new(2, PROFILE_XEN_4_17);
-	v = t->d->vcpu[0];
-	stack = test_alloc(t, 2 * PAGE_SIZE) + 2 * PAGE_SIZE;
-	v->kernel_sp = stack;
-	v->guest_table_user = t->l4;
-	vcpu_info_get(v)->evtchn_upcall_mask = 0;
-	v->regs = (struct cpu_user_regs){
-		.rcx = 0xc0c0c0c0c0c0c0c0,
-		.r11 = 0x1111111111111111,
-		.rax = 0xaaaaaaaaaaaaaaaa,
-		.rip = HANDLER + 0x4000,
-		.rsp = stack - 0x100,
-		.cs = FLAT_KERNEL_CS,
-		.ss = FLAT_KERNEL_SS,
-		.rflags = RFLAGS,
-	};
+	test_frames_setup(&f);
+	t = f.t;
+	v = f.v;
+	stack = f.stack;
 }
 
 static void teardown(void)
@@ -44,51 +27,9 @@ static void teardown(void)
 	test_domain_free(t);
 }
 
-static void in_user_mode(void)
-{
-	v->kernel_mode = false;
-	v->regs.rip = USER_RIP;
-	v->regs.rsp = USER_RSP;
-	v->regs.cs = FLAT_USER_CS64;
-	v->regs.ss = FLAT_USER_SS64;
-}
-
-static void set_trap(unsigned vector, unsigned flags)
-{
-	v->traps[vector] = (struct trap_info){
-		.vector = vector, .flags = flags, .cs = FLAT_KERNEL_CS, .address = HANDLER};
-}
-
-/* The frame is at `top`'s end, and v is in its kernel's handler with it. */
-static void expect(uint64_t top, const uint64_t *words, unsigned n)
-{
-	uint64_t got[12];
-	uint64_t sp = top - n * 8;
-
-	ck_assert(!t->d->is_shut_down);
-	ck_assert(v->kernel_mode);
-	ck_assert_uint_eq(v->regs.rsp, sp);
-	test_read(t, sp, got, n * 8);
-	for (unsigned i = 0; i < n; i++)
-		ck_assert_msg(got[i] == words[i], "word %u is %#lx, not %#lx", i,
-			      (unsigned long)got[i], (unsigned long)words[i]);
-	ck_assert_uint_eq(v->regs.cs, FLAT_KERNEL_CS);
-	ck_assert_uint_eq(v->regs.ss, FLAT_KERNEL_SS);
-	ck_assert(v->in_syscall);
-}
-#define EXPECT(top, ...) \
-	expect(top, (const uint64_t[]){__VA_ARGS__}, sizeof((uint64_t[]){__VA_ARGS__}) / 8)
-
-static void expect_crash(const char *why)
-{
-	ck_assert(t->d->is_shut_down);
-	ck_assert_uint_eq(t->shutdown_reason, SHUTDOWN_crash);
-	ck_assert_msg(strstr(t->d->crash_reason, why), "crash reason: %s", t->d->crash_reason);
-}
-
 START_TEST(test_frame_from_kernel)
 {
-	set_trap(6, 0);
+	test_frames_gate(&f, 6, 0);
 	trap_inject(v, 6, 0x55); /* #UD has no error code */
 	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER + 0x4000,
 	       FLAT_KERNEL_CS & ~3, RFLAGS, stack - 0x100, FLAT_KERNEL_SS);
@@ -100,7 +41,7 @@ END_TEST
 
 START_TEST(test_frame_with_error_code)
 {
-	set_trap(13, 0);
+	test_frames_gate(&f, 13, 0);
 	trap_inject(v, 13, 0x1234);
 	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, 0x1234, HANDLER + 0x4000,
 	       FLAT_KERNEL_CS & ~3, RFLAGS, stack - 0x100, FLAT_KERNEL_SS);
@@ -113,7 +54,7 @@ START_TEST(test_which_have_error_codes)
 	static const bool has[32] = {[8] = true,  [10] = true, [11] = true, [12] = true,
 				     [13] = true, [14] = true, [17] = true, [21] = true};
 
-	set_trap(_i, 0);
+	test_frames_gate(&f, _i, 0);
 	trap_inject(v, _i, 0);
 	ck_assert_uint_eq(v->regs.rsp, stack - 0x100 - (has[_i] ? 64 : 56));
 }
@@ -121,8 +62,8 @@ END_TEST
 
 START_TEST(test_frame_from_user)
 {
-	set_trap(0, 0);
-	in_user_mode();
+	test_frames_gate(&f, 0, 0);
+	test_frames_user_mode(&f);
 	v->kernel_sp = stack - 8; /* aligned down */
 	trap_inject(v, 0, 0);
 	EXPECT(stack - 16, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, USER_RIP, FLAT_USER_CS64, RFLAGS,
@@ -132,7 +73,7 @@ END_TEST
 
 START_TEST(test_stack_alignment)
 {
-	set_trap(0, 0);
+	test_frames_gate(&f, 0, 0);
 	v->regs.rsp = stack - 0x100 + _i;
 	trap_inject(v, 0, 0);
 	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER + 0x4000,
@@ -146,7 +87,7 @@ START_TEST(test_upcall_mask)
 {
 	struct vcpu_info *vi = vcpu_info_get(v);
 
-	set_trap(6, 4);
+	test_frames_gate(&f, 6, 4);
 	vi->evtchn_upcall_mask = 0x80;
 	memcpy((uint8_t *)vi + 2, "\x12\x34\x56", 3);
 	trap_inject(v, 6, 0);
@@ -158,7 +99,7 @@ END_TEST
 
 START_TEST(test_gate_masks_events)
 {
-	set_trap(6, 3 | 4);
+	test_frames_gate(&f, 6, 3 | 4);
 	trap_inject(v, 6, 0);
 	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER + 0x4000,
 	       FLAT_KERNEL_CS & ~3, RFLAGS, stack - 0x100, FLAT_KERNEL_SS);
@@ -168,7 +109,7 @@ END_TEST
 
 START_TEST(test_iopl)
 {
-	set_trap(6, 0);
+	test_frames_gate(&f, 6, 0);
 	v->iopl = 1;
 	v->regs.rflags |= 0x3000;
 	if (_i)
@@ -182,7 +123,7 @@ END_TEST
 /* Saved are all 32 bits of EFLAGS; the handler starts without TF NT RF VM AC. */
 START_TEST(test_flags)
 {
-	set_trap(6, 0);
+	test_frames_gate(&f, 6, 0);
 	v->regs.rflags = 0xffffffff;
 	trap_inject(v, 6, 0);
 	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER + 0x4000,
@@ -195,9 +136,9 @@ START_TEST(test_page_fault_error_code)
 {
 	uint64_t error;
 
-	set_trap(14, 4);
+	test_frames_gate(&f, 14, 4);
 	if (_i)
-		in_user_mode();
+		test_frames_user_mode(&f);
 	trap_set_cr2(v, 0xdeadb000);
 	trap_inject(v, 14, 0x17 ^ (_i ? 4 : 0));
 	test_read(t, v->regs.rsp + 16, &error, 8);
@@ -210,7 +151,7 @@ END_TEST
 START_TEST(test_no_handler)
 {
 	trap_inject(v, 6, 0);
-	expect_crash("unhandled exception 6");
+	test_frames_expect_crash(&f, "unhandled exception 6");
 }
 END_TEST
 
@@ -228,10 +169,10 @@ START_TEST(test_bad_stack)
 		stack - 2 * PAGE_SIZE + 16,
 	};
 
-	set_trap(6, 0);
+	test_frames_gate(&f, 6, 0);
 	v->regs.rsp = bad[_i];
 	trap_inject(v, 6, 0);
-	expect_crash("cannot be written");
+	test_frames_expect_crash(&f, "cannot be written");
 	/* The report shows a selector that the guest can have. */
 	ck_assert_uint_eq(v->regs.cs, FLAT_KERNEL_CS);
 }
@@ -240,11 +181,11 @@ END_TEST
 START_TEST(test_read_only_stack)
 {
 	test_map(t, 0x50000000, test_frame(t), false);
-	set_trap(6, 0);
-	in_user_mode();
+	test_frames_gate(&f, 6, 0);
+	test_frames_user_mode(&f);
 	v->kernel_sp = 0x50001000;
 	trap_inject(v, 6, 0);
-	expect_crash("cannot be written");
+	test_frames_expect_crash(&f, "cannot be written");
 }
 END_TEST
 
@@ -266,9 +207,9 @@ START_TEST(test_soft_interrupt)
 	unsigned vector = cases[_i].vector;
 	uint64_t rip;
 
-	set_trap(vector & 0xff, cases[_i].dpl);
+	test_frames_gate(&f, vector & 0xff, cases[_i].dpl);
 	if (!cases[_i].kernel)
-		in_user_mode();
+		test_frames_user_mode(&f);
 	rip = v->regs.rip;
 	ck_assert_int_eq(trap_soft_interrupt(v, vector), cases[_i].ok);
 	if (cases[_i].ok) {
@@ -293,13 +234,13 @@ START_TEST(test_soft_interrupt_without_handler)
 	ck_assert(!trap_soft_interrupt(v, 0x80));
 	ck_assert(!t->d->is_shut_down);
 	ck_assert(trap_soft_interrupt(v, 3));
-	expect_crash("no handler");
+	test_frames_expect_crash(&f, "no handler");
 }
 END_TEST
 
 START_TEST(test_syscall)
 {
-	in_user_mode();
+	test_frames_user_mode(&f);
 	v->regs.rcx = USER_RIP;
 	v->regs.r11 = RFLAGS | 0x400;
 	v->regs.rflags = RFLAGS | 0x400;
@@ -318,7 +259,7 @@ END_TEST
 /* The mask flag is the 64-bit callback's, for both. */
 START_TEST(test_syscall32)
 {
-	in_user_mode();
+	test_frames_user_mode(&f);
 	v->syscall_callback = (struct guest_callback){HANDLER + 1, false};
 	v->syscall32_callback = (struct guest_callback){HANDLER, true};
 	trap_syscall32(v);
@@ -332,8 +273,8 @@ END_TEST
 /* #UD at the instruction, as if there were no such thing. DF stays. */
 START_TEST(test_syscall_without_callback)
 {
-	in_user_mode();
-	set_trap(6, 4);
+	test_frames_user_mode(&f);
+	test_frames_gate(&f, 6, 4);
 	v->regs.rflags |= 0x400;
 	if (_i)
 		trap_syscall32(v);
@@ -348,7 +289,7 @@ END_TEST
 
 START_TEST(test_sysenter)
 {
-	in_user_mode();
+	test_frames_user_mode(&f);
 	v->sysenter_callback = (struct guest_callback){HANDLER, true};
 	trap_sysenter(v);
 	EXPECT(stack, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, 0, 3, RFLAGS, 0, FLAT_USER_SS);
@@ -358,8 +299,8 @@ END_TEST
 
 START_TEST(test_sysenter_without_callback)
 {
-	in_user_mode();
-	set_trap(13, 0);
+	test_frames_user_mode(&f);
+	test_frames_gate(&f, 13, 0);
 	trap_sysenter(v);
 	EXPECT(stack, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, 0, 0, 3, RFLAGS, 0, FLAT_USER_SS);
 }
@@ -367,7 +308,7 @@ END_TEST
 
 START_TEST(test_failsafe)
 {
-	in_user_mode();
+	test_frames_user_mode(&f);
 	v->regs.ds = 0x11;
 	v->regs.es = 0x22;
 	v->regs.fs = 0x33;
@@ -378,167 +319,6 @@ START_TEST(test_failsafe)
 	       FLAT_USER_CS64, RFLAGS, USER_RSP, FLAT_USER_SS64);
 	ck_assert_uint_eq(v->regs.rip, HANDLER);
 	ck_assert_uint_eq(vcpu_info_get(v)->evtchn_upcall_mask, _i);
-}
-END_TEST
-
-START_TEST(test_upcall)
-{
-	struct vcpu_info *vi = vcpu_info_get(v);
-
-	v->event_callback = (struct guest_callback){HANDLER, true};
-	ck_assert(!vcpu_deliver_events(v));
-	vi->evtchn_upcall_pending = 1;
-	vi->evtchn_upcall_mask = 2; /* any value masks */
-	ck_assert(!vcpu_deliver_events(v));
-	ck_assert_uint_eq(v->regs.rip, HANDLER + 0x4000);
-
-	vi->evtchn_upcall_mask = 0;
-	vi->evtchn_upcall_pending = 0x80;
-	ck_assert(vcpu_deliver_events(v));
-	v->in_syscall = true;
-	EXPECT(stack - 0x100, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER + 0x4000,
-	       FLAT_KERNEL_CS & ~3, RFLAGS, stack - 0x100, FLAT_KERNEL_SS);
-	ck_assert_uint_eq(v->regs.rip, HANDLER);
-	ck_assert_uint_eq(vi->evtchn_upcall_mask, 1);
-	ck_assert_uint_eq(vi->evtchn_upcall_pending, 0x80); /* the guest clears it */
-	/* What sysret leaves. */
-	ck_assert_uint_eq(v->regs.rcx, HANDLER);
-	ck_assert_uint_eq(v->regs.r11, RFLAGS);
-}
-END_TEST
-
-START_TEST(test_upcall_without_callback)
-{
-	vcpu_info_get(v)->evtchn_upcall_pending = 1;
-	vcpu_deliver_events(v);
-	expect_crash("no event callback");
-}
-END_TEST
-
-/* An upcall right after an exception saves the registers as they were, not those
- * that sysret would have left. */
-START_TEST(test_exception_then_upcall)
-{
-	set_trap(6, 0);
-	v->event_callback = (struct guest_callback){HANDLER + 0x10, true};
-	vcpu_info_get(v)->evtchn_upcall_pending = 1;
-	trap_inject(v, 6, 0);
-	uint64_t sp = v->regs.rsp;
-	ck_assert(vcpu_deliver_events(v));
-	v->in_syscall = true;
-	EXPECT(sp & ~15ull, 0xc0c0c0c0c0c0c0c0, 0x1111111111111111, HANDLER, FLAT_KERNEL_CS & ~3,
-	       RFLAGS, sp, FLAT_KERNEL_SS);
-}
-END_TEST
-
-/* First the NMI, which masks events by its gate; no second one before iret. */
-START_TEST(test_nmi)
-{
-	struct vcpu_info *vi = vcpu_info_get(v);
-	uint64_t frame = stack - 0x80;
-
-	set_trap(2, 4);
-	v->event_callback = (struct guest_callback){HANDLER + 0x10, true};
-	vi->evtchn_upcall_pending = 1;
-	vcpu_inject_nmi(v);
-	ck_assert_uint_eq(t->kicks[0], 1);
-	vcpu_inject_nmi(v); /* it is pending already */
-	ck_assert_uint_eq(t->kicks[0], 1);
-	ck_assert(vcpu_deliver_events(v));
-	ck_assert_uint_eq(v->regs.rip, HANDLER);
-	ck_assert_uint_eq(v->regs.rsp, stack - 0x100 - 56);
-
-	vcpu_inject_nmi(v);
-	ck_assert(!vcpu_deliver_events(v));
-	struct iret_context back = {.rip = HANDLER + 0x20,
-				    .cs = FLAT_KERNEL_CS & ~3,
-				    .rsp = frame,
-				    .ss = FLAT_KERNEL_SS};
-	v->regs.rsp = test_put(t, &back, sizeof(back));
-	HCALL(t, 0, __HYPERVISOR_iret, 0);
-	ck_assert_uint_eq(v->regs.rip, HANDLER + 0x20);
-	ck_assert(vcpu_deliver_events(v));
-	ck_assert_uint_eq(v->regs.rip, HANDLER);
-	ck_assert_uint_eq(v->regs.rsp, frame - 56);
-}
-END_TEST
-
-/* A gate that does not mask events lets the upcall follow at once. */
-START_TEST(test_nmi_then_upcall)
-{
-	set_trap(2, 0);
-	v->event_callback = (struct guest_callback){HANDLER + 0x10, true};
-	vcpu_info_get(v)->evtchn_upcall_pending = 1;
-	vcpu_inject_nmi(v);
-	ck_assert(vcpu_deliver_events(v));
-	ck_assert_uint_eq(v->regs.rip, HANDLER + 0x10);
-	uint64_t rip;
-	test_read(t, v->regs.rsp + 16, &rip, 8);
-	ck_assert_uint_eq(rip, HANDLER);
-}
-END_TEST
-
-START_TEST(test_nmi_without_handler)
-{
-	vcpu_inject_nmi(v);
-	ck_assert(!vcpu_deliver_events(v));
-	ck_assert(!v->nmi_pending);
-	ck_assert(!v->in_nmi);
-	ck_assert(!t->d->is_shut_down);
-}
-END_TEST
-
-START_TEST(test_nmi_wakes)
-{
-	atomic_store(&v->pause_flags, VPF_BLOCKED);
-	vcpu_inject_nmi(v);
-	ck_assert_uint_eq(v->pause_flags, 0);
-}
-END_TEST
-
-/* SYSRET: rcx and r11 are lost, the selectors are the flat ones, RF is cleared. */
-START_TEST(test_sysret)
-{
-	v->in_syscall = true;
-	v->regs.cs = 0x1003;
-	v->regs.ss = 0x2003;
-	v->regs.rflags = RFLAGS | 0x10000 | 0x20000 | 0x3000 | 0x8000;
-	ck_assert(vcpu_deliver_events(v));
-	ck_assert_uint_eq(v->regs.rcx, HANDLER + 0x4000);
-	ck_assert_uint_eq(v->regs.r11, RFLAGS | 0x10000 | 0x8000);
-	ck_assert_uint_eq(v->regs.rflags, RFLAGS);
-	ck_assert_uint_eq(v->regs.cs, FLAT_USER_CS64);
-	ck_assert_uint_eq(v->regs.ss, FLAT_USER_SS64);
-	ck_assert(!v->in_syscall);
-	ck_assert(!vcpu_deliver_events(v));
-}
-END_TEST
-
-START_TEST(test_sysret_to_32_bit)
-{
-	v->in_syscall = true;
-	v->regs.cs = FLAT_USER_CS32;
-	v->regs.rip = 0x1234500400123;
-	v->regs.rip &= (1ull << 47) - 1;
-	uint64_t rip = v->regs.rip;
-	vcpu_deliver_events(v);
-	ck_assert_uint_eq(v->regs.rcx, rip);
-	ck_assert_uint_eq(v->regs.rip, (uint32_t)rip);
-	ck_assert_uint_eq(v->regs.cs, FLAT_USER_CS32);
-}
-END_TEST
-
-/* That would fault in ring 0: iret is used, and what it loads stays. */
-START_TEST(test_sysret_not_canonical)
-{
-	v->in_syscall = true;
-	v->regs.cs = 0x1003;
-	v->regs.rip = 1ull << 47;
-	vcpu_deliver_events(v);
-	ck_assert_uint_eq(v->regs.rcx, 1ull << 47);
-	ck_assert_uint_eq(v->regs.r11, RFLAGS);
-	ck_assert_uint_eq(v->regs.rip, 1ull << 47);
-	ck_assert_uint_eq(v->regs.cs, 0x1003);
 }
 END_TEST
 
@@ -578,16 +358,6 @@ int main(void)
 	tcase_add_test(tc, test_sysenter);
 	tcase_add_test(tc, test_sysenter_without_callback);
 	tcase_add_loop_test(tc, test_failsafe, 0, 2);
-	tcase_add_test(tc, test_upcall);
-	tcase_add_test(tc, test_upcall_without_callback);
-	tcase_add_test(tc, test_exception_then_upcall);
-	tcase_add_test(tc, test_nmi);
-	tcase_add_test(tc, test_nmi_then_upcall);
-	tcase_add_test(tc, test_nmi_without_handler);
-	tcase_add_test(tc, test_nmi_wakes);
-	tcase_add_test(tc, test_sysret);
-	tcase_add_test(tc, test_sysret_to_32_bit);
-	tcase_add_test(tc, test_sysret_not_canonical);
 	tcase_add_test(tc, test_toggle);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
