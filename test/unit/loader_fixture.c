@@ -2,7 +2,6 @@
  * ELF files and bzImages for the loader's tests, and the check of an image that
  * was loaded. Packing is in loader_fixture_pack.c.
  */
-#include <check.h>
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@ static size_t put(struct writer *w, const void *src, size_t len)
 	if (w->len + len > w->cap) {
 		w->cap = (w->len + len) * 2;
 		w->data = realloc(w->data, w->cap);
-		ck_assert_ptr_nonnull(w->data);
+		fixture_require(w->data != NULL);
 	}
 	if (src)
 		memcpy(w->data + at, src, len);
@@ -44,7 +43,7 @@ void fixture_note(struct fixture_elf *e, const char *owner, uint32_t type, const
 	Elf64_Nhdr hdr = {(uint32_t)strlen(owner) + 1, len, type};
 	size_t name = (hdr.n_namesz + 3) & ~3u, size = sizeof(hdr) + name + ((len + 3) & ~3u);
 
-	ck_assert_uint_le(e->notes_len + size, sizeof(e->notes));
+	fixture_require(e->notes_len + size <= sizeof(e->notes));
 	memcpy(e->notes + e->notes_len, &hdr, sizeof(hdr));
 	memcpy(e->notes + e->notes_len + sizeof(hdr), owner, hdr.n_namesz);
 	memcpy(e->notes + e->notes_len + sizeof(hdr) + name, desc, len);
@@ -305,33 +304,33 @@ void fixture_check_image(const struct kernel_image *img)
 	const struct kernel_notes *n = &img->notes;
 	unsigned sum = 0;
 
-	ck_assert_ptr_nonnull(img->elf);
-	ck_assert_uint_ge(img->nr_segments, 1);
-	ck_assert_ptr_nonnull(img->format);
-	ck_assert_ptr_nonnull(img->compression);
-	ck_assert_ptr_nonnull(img->notes_from);
-	ck_assert_uint_lt(img->paddr_start, img->paddr_end);
-	ck_assert_uint_eq(img->virt_start, n->virt_base + img->paddr_start);
-	ck_assert_uint_eq(img->virt_end, n->virt_base + img->paddr_end);
-	ck_assert_uint_lt(n->entry - img->virt_start, img->paddr_end - img->paddr_start);
-	ck_assert_uint_eq(n->virt_base % 4096, 0);
+	fixture_require(img->elf != NULL);
+	fixture_require(img->nr_segments >= 1);
+	fixture_require(img->format != NULL);
+	fixture_require(img->compression != NULL);
+	fixture_require(img->notes_from != NULL);
+	fixture_require(img->paddr_start < img->paddr_end);
+	fixture_require(img->virt_start == n->virt_base + img->paddr_start);
+	fixture_require(img->virt_end == n->virt_base + img->paddr_end);
+	fixture_require(n->entry - img->virt_start < img->paddr_end - img->paddr_start);
+	fixture_require(n->virt_base % 4096 == 0);
 	for (unsigned i = 0; i < img->nr_segments; i++) {
 		const struct kernel_segment *s = &img->segments[i];
 
-		ck_assert_uint_le(s->filesz, s->memsz);
-		ck_assert_uint_ge(s->memsz, 1);
-		ck_assert_uint_ge(s->paddr, img->paddr_start);
-		ck_assert_uint_le(s->paddr + s->memsz, img->paddr_end);
-		ck_assert(s->data >= img->elf);
-		ck_assert_uint_le(s->filesz, img->elf_size);
-		ck_assert_uint_le((size_t)(s->data - img->elf), img->elf_size - s->filesz);
+		fixture_require(s->filesz <= s->memsz);
+		fixture_require(s->memsz >= 1);
+		fixture_require(s->paddr >= img->paddr_start);
+		fixture_require(s->paddr + s->memsz <= img->paddr_end);
+		fixture_require(s->data >= img->elf);
+		fixture_require(s->filesz <= img->elf_size);
+		fixture_require((size_t)(s->data - img->elf) <= img->elf_size - s->filesz);
 		if (i)
-			ck_assert_uint_ge(s->paddr, s[-1].paddr + s[-1].memsz);
+			fixture_require(s->paddr >= s[-1].paddr + s[-1].memsz);
 		for (size_t j = 0; j < s->filesz; j++)
 			sum += s->data[j];
 	}
 	/* Texts end within their fields. */
 	sum += (unsigned)(strlen(n->guest_os) + strlen(n->guest_version) + strlen(n->xen_version) +
 			  strlen(n->loader) + strlen(n->features));
-	ck_assert_uint_ge(sum, 1);
+	fixture_require(sum >= 1);
 }

@@ -5,7 +5,19 @@
 #ifndef TEST_UNIT_LOADER_FIXTURE_H
 #define TEST_UNIT_LOADER_FIXTURE_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "vmm/loader/kernel_image.h"
+
+/* Check's assertions work within its tests only; the fuzzer has none. */
+#define fixture_require(condition)                                                      \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
 
 struct fixture_segment {
 	uint64_t paddr, vaddr, filesz, memsz;
@@ -58,7 +70,7 @@ struct fixture_bytes fixture_bzimage(const void *payload, size_t len, unsigned v
 /* a then b; frees neither. */
 struct fixture_bytes fixture_join(struct fixture_bytes a, struct fixture_bytes b);
 
-/* Aborts the test unless everything that the image says of itself holds; reads
+/* Aborts unless everything that the image says of itself holds; reads
  * every byte of its segments. */
 void fixture_check_image(const struct kernel_image *img);
 

@@ -9,7 +9,7 @@
 
 #include "vmm/loader/decompress.h"
 
-#define OUT_MIN (1ul << 20)
+#define OUT_MIN (64ul << 10)
 /* Kernels shrink to a third or a sixth. A size that claims more than this is not
  * believed; the buffer then grows as the bytes come. */
 #define RATIO_BELIEVED 32

@@ -9,6 +9,7 @@
 
 #define LEGACY_MAGIC 0x184c2102u
 #define BLOCK_MAX    (8u << 20)
+#define RATIO_MAX    255u /* a byte of input adds at most so many to a match */
 #define WORD	     4u
 
 static uint32_t word_at(const struct unpack *u)
@@ -20,19 +21,23 @@ static uint32_t word_at(const struct unpack *u)
 
 static int unpack_block(struct unpack *u, uint32_t packed)
 {
-	size_t room;
+	size_t want = BLOCK_MAX, room;
 	int n, rc;
 
 	if (packed > (uint32_t)LZ4_compressBound(BLOCK_MAX))
 		return unpack_damaged(u, "a block is larger than blocks can be");
 	if (packed > u->in_len - u->in_pos)
 		return unpack_truncated(u);
-	rc = unpack_room(u, BLOCK_MAX, &room);
+	if (packed < BLOCK_MAX / RATIO_MAX)
+		want = (size_t)packed * RATIO_MAX + RATIO_MAX;
+	rc = unpack_room(u, want, &room);
 	if (rc)
 		return rc;
+	if (room > want)
+		room = want;
 	n = LZ4_decompress_safe((const char *)u->in + u->in_pos, (char *)u->out + u->out_len,
-				(int)packed, (int)(room < BLOCK_MAX ? room : BLOCK_MAX));
-	if (n < 0 && room < BLOCK_MAX)
+				(int)packed, (int)room);
+	if (n < 0 && room < want)
 		return unpack_too_large(u);
 	if (n < 0)
 		return unpack_damaged(u, "a block does not unpack");
