@@ -1,0 +1,149 @@
+/*
+ * The guest's ring (io/xs_wire.h, struct xenstore_domain_interface), and the
+ * store's life. A message may come in any number of pieces; a guest that does
+ * not read its answers is not read from either.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "devices/xenstore/xenstore.h"
+
+static void ring_failed(struct xenstore *xs, uint32_t error)
+{
+	if (xs->ring->error != error)
+		domain_log(xs->domain, LOG_WARN, "the guest's xenstore ring is unusable (error %u)",
+			   error);
+	xs->ring->error = error;
+}
+
+/* Takes requests. True when something was taken. */
+static bool take(struct xenstore *xs)
+{
+	struct xenstore_domain_interface *r = xs->ring;
+	uint8_t buf[XENSTORE_RING_SIZE];
+	uint32_t cons = r->req_cons, prod = __atomic_load_n(&r->req_prod, __ATOMIC_ACQUIRE);
+	uint32_t n = prod - cons;
+
+	if (n > XENSTORE_RING_SIZE) {
+		ring_failed(xs, XENSTORE_ERROR_RINGIDX);
+		return false;
+	}
+	if (!n || !client_may_request(xs->guest))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		buf[i] = (uint8_t)((volatile char *)r->req)[MASK_XENSTORE_IDX(cons + i)];
+	long taken = client_take(xs->guest, buf, n);
+	if (taken < 0) {
+		ring_failed(xs, XENSTORE_ERROR_PROTO);
+		return false;
+	}
+	__atomic_store_n(&r->req_cons, cons + (uint32_t)taken, __ATOMIC_SEQ_CST);
+	return taken > 0;
+}
+
+/* Delivers answers. True when something was delivered. */
+static bool give(struct xenstore *xs)
+{
+	struct xenstore_domain_interface *r = xs->ring;
+	struct client *c = xs->guest;
+	uint32_t prod = r->rsp_prod, cons = __atomic_load_n(&r->rsp_cons, __ATOMIC_ACQUIRE);
+	uint32_t used = prod - cons;
+
+	if (used > XENSTORE_RING_SIZE) {
+		ring_failed(xs, XENSTORE_ERROR_RINGIDX);
+		return false;
+	}
+	size_t n = XENSTORE_RING_SIZE - used;
+	if (n > c->out_len)
+		n = c->out_len;
+	if (!n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		((volatile char *)r->rsp)[MASK_XENSTORE_IDX(prod + (uint32_t)i)] = (char)c->out[i];
+	__atomic_store_n(&r->rsp_prod, prod + (uint32_t)n, __ATOMIC_SEQ_CST);
+	c->out_len -= n;
+	memmove(c->out, c->out + n, c->out_len);
+	return true;
+}
+
+static void serve(void *arg, uint32_t events)
+{
+	struct xenstore *xs = arg;
+	eventfd_t n;
+	bool moved = false, again;
+
+	eventfd_read(xs->event_fd, &n);
+	if (!xs->ring || xs->ring->error)
+		return;
+	do {
+		again = take(xs);
+		again |= give(xs);
+		moved |= again;
+	} while (again && !xs->ring->error);
+	if (moved)
+		evtchn_backend_send(xs->domain, (evtchn_port_t)xs->port);
+}
+
+static void on_notify(void *arg)
+{
+	struct xenstore *xs = arg;
+
+	eventfd_write(xs->event_fd, 1);
+}
+
+struct xenstore *xenstore_create(struct event_loop *l)
+{
+	struct xenstore *xs = calloc(1, sizeof(*xs));
+
+	if (!xs)
+		return NULL;
+	xs->loop = l;
+	xs->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (store_init(&xs->store) || xs->event_fd < 0 ||
+	    event_loop_add(l, xs->event_fd, EPOLLIN, serve, xs)) {
+		xenstore_destroy(xs);
+		return NULL;
+	}
+	return xs;
+}
+
+void xenstore_destroy(struct xenstore *xs)
+{
+	while (xs->clients)
+		client_free(xs->clients);
+	store_free(&xs->store);
+	if (xs->event_fd >= 0)
+		close(xs->event_fd);
+	free(xs);
+}
+
+int xenstore_bind_port(struct xenstore *xs, struct domain *d)
+{
+	xs->domain = d;
+	xs->port = evtchn_bind_backend(d, on_notify, xs);
+	return xs->port;
+}
+
+int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd)
+{
+	struct xenstore_domain_interface *ring = frame_ptr(xd->domain, xd->store_mfn);
+
+	if (!ring)
+		return -EINVAL;
+	xs->guest = client_new(xs, xd->domain->domid);
+	if (!xs->guest)
+		return -ENOMEM;
+	int rc = tree_build(xs, xd);
+	if (rc)
+		return rc;
+	ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
+	ring->connection = XENSTORE_CONNECTED;
+	xs->ring = ring;
+	watch_fire(xs, "@introduceDomain", false);
+	on_notify(xs);
+	return 0;
+}
