@@ -62,6 +62,9 @@ UNIT_COMMON := $(call obj,$(filter-out %_test.c,$(wildcard test/unit/*.c)))
 $(BUILD)/test/unit/%_test: $(BUILD)/test/unit/%_test.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 .SECONDARY: $(patsubst %,%.o,$(UNIT_BIN))
+# Fuzzers: plain programs; best with SANITIZE=1.
+$(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
 unit: $(UNIT_BIN)
 

@@ -34,7 +34,7 @@ struct kernel_notes {
 	bool mod_start_pfn; /* the module is passed by frame, not mapped */
 	uint64_t l1_mfn_valid_mask, l1_mfn_valid_value;
 	bool pae_extended;
-	uint64_t hv_start_low;
+	uint64_t hv_start_low; /* 0: not given, like init_p2m */
 	bool suspend_cancel;
 	bool bsd_symtab;
 };
@@ -48,7 +48,7 @@ struct kernel_image {
 	struct kernel_segment *segments;
 	unsigned nr_segments;
 	struct kernel_notes notes;
-	uint64_t virt_start, virt_end;	/* of all segments, by virtual address */
+	uint64_t virt_start, virt_end;	/* of all segments, by virtual address; an end of 2^64 is 0 */
 	uint64_t paddr_start, paddr_end; /* the same from virt_base: [start, end) offsets */
 };
 
