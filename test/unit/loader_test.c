@@ -322,6 +322,7 @@ START_TEST(not_kernels)
 		{"#!/bin/sh\n", 10, "a script"},
 		{"QFI\xfb....", 8, "qcow2"},
 		{"MZ......", 8, "an EFI program"},
+		{"\x04\x22\x4d\x18....", 8, "lz4 -l"},
 		{"!<arch>\ndebian-binary   ", 24, "Debian package"},
 		{"\x7f"
 		 "ELF",

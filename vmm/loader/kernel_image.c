@@ -16,6 +16,8 @@ static const struct {
 	{0, 6, "070701", "a ramdisk (cpio archive), not a kernel"},
 	{0, 6, "070702", "a ramdisk (cpio archive), not a kernel"},
 	{0, 4, "QFI\xfb", "a qcow2 disk image, not a kernel"},
+	{0, 4, "\x04\x22\x4d\x18",
+	 "packed by lz4 in its newer frame: Linux kernels have the older one (lz4 -l)"},
 	{0, 4, "hsqs", "a squashfs file system, not a kernel"},
 	{0, 2, "#!", "a script, not a kernel"},
 	{0, 21, "!<arch>\ndebian-binary", "a Debian package, not a kernel: unpack it (dpkg -x)"},
