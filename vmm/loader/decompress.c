@@ -85,7 +85,7 @@ int unpack_room(struct unpack *u, size_t want, size_t *room)
 	return rc;
 }
 
-static size_t first_size(const struct payload_format *f, const struct unpack *u)
+static size_t first_size(const struct unpack *u)
 {
 	const uint8_t *p = u->in + u->in_len - 4;
 	size_t size = OUT_MIN;
@@ -119,7 +119,7 @@ int payload_unpack(const struct payload_format *f, const uint8_t *data, size_t l
 		.in_offset = offset,
 		.out_limit = limit,
 	};
-	int rc = resize(&u, first_size(f, &u));
+	int rc = resize(&u, first_size(&u));
 
 	if (rc)
 		return rc;
