@@ -35,8 +35,50 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit clean help
+.PHONY: all unit clean help demo check check-nested check-matrix needs-build needs-demo needs-test
 all: $(XENOLITH)
+
+help:
+	@echo 'make               build ./xenolith'
+	@echo 'make demo          boot an unmodified Debian PV kernel to a shell (CMD=... runs one command)'
+	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
+	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
+	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
+	@echo 'make clean         remove what was built; cache/ has downloaded packages'
+
+# The two commands of the README install what they need themselves.
+needs-build:
+	@test/lib/needs.sh build
+needs-demo: needs-build
+	@test/lib/needs.sh demo
+needs-test: needs-demo
+	@test/lib/needs.sh test
+
+JOBS := -j$(shell nproc)
+QUIET_MAKE = $(MAKE) --no-print-directory $(JOBS)
+
+demo: needs-demo
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@guests/linux/demo.sh
+
+check: needs-test
+	@echo '== building' && $(QUIET_MAKE) all unit >/dev/null
+ifdef SANITIZE
+	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites test/lib/unit.sh \
+		"test/cli/cli_test.sh $(XENOLITH)" "test/linux/run.sh smoke"
+else
+	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
+		test/lib/valgrind.sh "test/linux/run.sh quick"
+endif
+
+check-nested: needs-demo
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+
+check-matrix: needs-demo
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/run.sh matrix $(or $(RUNS),20)"
 
 $(XENOLITH): $(call obj,vmm/main.c) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $(call obj,vmm/main.c) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS)

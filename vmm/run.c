@@ -328,6 +328,8 @@ static void wait_for_end(struct run *r)
 
 static void stop_threads(struct run *r)
 {
+	if (!r->nr_threads)
+		return;
 	guest_stop(&r->guest);
 	for (unsigned i = 0; i < r->nr_threads; i++)
 		pthread_join(r->cpus[i].thread, NULL);
