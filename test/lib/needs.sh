@@ -8,7 +8,7 @@ declare -A groups=(
            liblz4-dev libzstd-dev libbz2-dev liblzo2-dev libzydis-dev libzycore-dev check"
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind"
-  [nested]="qemu-system-x86 kmod busybox-static cpio gzip"
+  [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
 )
 
 missing=()
