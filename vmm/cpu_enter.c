@@ -382,8 +382,9 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		x->kind = CPU_EXIT_HYPERCALL;
 		return 0;
 	case KVM_EXIT_MMIO:
-		/* Nobody there: reads are all ones. KVM finishes the instruction when
-		 * it is entered again as it was. */
+		/* Nobody there: reads are all ones. KVM finishes the instruction at the
+		 * next entry, which is to go no further: a kick may have come. */
+		c->run->immediate_exit = 1;
 		memset(c->run->mmio.data, 0xff, sizeof(c->run->mmio.data));
 		c->mmio_exits++;
 		return 1;

@@ -23,24 +23,15 @@ static uint64_t op_wallclock(struct domain *d)
 	return clock_wall();
 }
 
-/* Only the event bit is news, and v runs with upcalls masked: it will look for
- * itself when it unmasks them. */
-static bool needs_no_exit(struct vcpu *v, struct cpu *c)
-{
-	return v->vcpu_info->evtchn_upcall_pending && v->vcpu_info->evtchn_upcall_mask &&
-	       !atomic_load(&v->pause_flags) && !atomic_load(&v->nmi_pending) &&
-	       !atomic_load(&domain_guest(v->domain)->stop) &&
-	       vcpu_next_deadline(v) == c->timer_armed;
-}
-
 static void op_vcpu_kick(struct vcpu *v)
 {
 	struct cpu *c = vcpu_cpu(v);
 
 	if (!c || v == vcpu_current())
 		return; /* its thread looks at everything before it enters the guest */
-	if (atomic_load(&c->in_guest) && needs_no_exit(v, c))
-		return;
+	/* Also when it runs with upcalls masked: a guest unmasks with a plain store and
+	 * then looks for pending events with no fence between, relying on the
+	 * interrupt that real Xen sends in that case, too (Linux: xen_irq_enable). */
 	cpu_kick(c);
 }
 
