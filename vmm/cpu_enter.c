@@ -108,6 +108,42 @@ static void load_debugregs(struct cpu *c)
 	c->debugregs_dirty = false;
 }
 
+/* VGCF_I387_VALID: the FXSAVE image of a vcpu's first context (SDM vol. 1, 10.5.1). */
+static void load_fpu(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	const uint8_t *f = v->fpu_ctxt;
+	struct kvm_fpu fpu = {0};
+
+	memcpy(&fpu.fcw, f, 2);
+	memcpy(&fpu.fsw, f + 2, 2);
+	fpu.ftwx = f[4];
+	memcpy(&fpu.last_opcode, f + 6, 2);
+	memcpy(&fpu.last_ip, f + 8, 8);
+	memcpy(&fpu.last_dp, f + 16, 8);
+	memcpy(&fpu.mxcsr, f + 24, 4);
+	memcpy(fpu.fpr, f + 32, sizeof(fpu.fpr));
+	memcpy(fpu.xmm, f + 160, sizeof(fpu.xmm));
+	fpu.mxcsr &= 0xffff; /* reserved bits would fault in the host */
+	ioctl(c->fd, KVM_SET_FPU, &fpu);
+	v->fpu_valid = false;
+}
+
+/* The guest's kernel chose another user GS (SEGBASE_GS_USER_SEL). */
+static void want_selector(struct cpu *c, struct kvm_segment *s, uint16_t sel)
+{
+	if (s->selector == sel)
+		return;
+	*s = (struct kvm_segment){.base = s->base, .selector = sel, .unusable = !(sel & ~3)};
+	if (!s->unusable) {
+		s->limit = ~0u;
+		s->type = 3;
+		s->present = s->s = s->db = s->g = 1;
+		s->dpl = 3;
+	}
+	c->sregs_dirty = true;
+}
+
 static void queue_ops(struct cpu *c)
 {
 	struct vcpu *v = c->vcpu;
@@ -150,6 +186,9 @@ static void prepare(struct cpu *c)
 	}
 	if (c->debugregs_dirty)
 		load_debugregs(c);
+	if (v->fpu_valid)
+		load_fpu(c);
+	want_selector(c, &c->sregs.gs, v->regs.gs);
 	uint64_t cr0 = (c->sregs.cr0 & ~8UL) | (v->ctrlreg[0] & 8);
 	want(c, &c->sregs.cr0, cr0);
 	uint64_t base = v->fs_base;
@@ -314,9 +353,14 @@ static int interrupted(struct cpu *c, struct cpu_exit *x)
 	return 0;
 }
 
-static void save_bases(struct cpu *c)
+static void save_segments(struct cpu *c)
 {
 	struct vcpu *v = c->vcpu;
+
+	v->regs.ds = c->sregs.ds.selector;
+	v->regs.es = c->sregs.es.selector;
+	v->regs.fs = c->sregs.fs.selector;
+	v->regs.gs = c->sregs.gs.selector;
 
 	v->fs_base = c->sregs.fs.base;
 	if (v->kernel_mode)
@@ -421,7 +465,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 		again = run_once(c, x);
 	} while (again);
 	atomic_store(&c->in_guest, false);
-	save_bases(c);
+	save_segments(c);
 	if (x->kind == CPU_EXIT_KICK)
 		atomic_store(&c->kick, false);
 	c->exits[x->kind]++;
