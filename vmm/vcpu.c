@@ -69,7 +69,8 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 			vcpu_unblock(v);
 			continue;
 		}
-		uint64_t deadline = pause & VPF_DOWN ? 0 : vcpu_next_deadline(v);
+		/* Also of a vcpu that is down: vcpu 0 has the domain's watchdogs. */
+		uint64_t deadline = vcpu_next_deadline(v);
 		uint64_t now = ops->system_time(v->domain);
 		if (deadline && now >= deadline)
 			vcpu_run_timers(v, now);

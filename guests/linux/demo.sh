@@ -18,6 +18,12 @@ else
   guests/linux/ramdisk.sh "$ramdisk"
   echo "== booting $(basename "$kernel"); 'poweroff -f' or Ctrl-] leaves it"
 fi
+if [ ! -w /dev/kvm ]; then
+  echo "== no usable /dev/kvm here: emulating a KVM host in software (slow; a minute to the shell)"
+  # shellcheck disable=SC2086
+  exec test/nested/demo.sh "$kernel" "$ramdisk" --cmdline "$append" --memory "${MEMORY:-256}" \
+    --vcpus "${VCPUS:-1}" ${XENOLITH_FLAGS:-}
+fi
 # shellcheck disable=SC2086
 ./xenolith run --ramdisk "$ramdisk" --cmdline "$append" --memory "${MEMORY:-512}" \
   --vcpus "${VCPUS:-1}" ${XENOLITH_FLAGS:-} "$kernel"

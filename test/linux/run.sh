@@ -12,8 +12,9 @@ trap 'rm -rf "$work"' EXIT
 
 [[ $xenolith = */* ]] || xenolith=./$xenolith
 if [ ! -w /dev/kvm ]; then
-  echo "ok - boots on /dev/kvm # SKIP no usable /dev/kvm here; make check-nested has emulated hosts"
-  exit 0
+  echo "ok - boots on /dev/kvm # SKIP no usable /dev/kvm here; an emulated host runs guests instead"
+  test/lib/needs.sh nested && exec test/nested/host.sh 6.1
+  exit 1
 fi
 
 # What the guest's own log must not have. The kernel itself says "WARNING:" of the

@@ -11,36 +11,16 @@ limit=${LIMIT:-420}
 name="nested $host${variant:+ $variant}"
 
 command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
-case $host in
-6.1) flavour=amd64 ;;
-6.12) flavour=6.12 ;;
-*) echo "host.sh: no host '$host'" >&2; exit 2 ;;
-esac
-kernel=$(guests/linux/kernel.sh "$flavour") && modules=$(guests/linux/kernel.sh "$flavour" modules) &&
-  guest=$(guests/linux/kernel.sh cloud) || { echo "not ok - $name: no kernel"; exit 1; }
+. test/nested/lib.sh
+flavour=$(nested_flavour "$host") || exit 2
+kernel=$(guests/linux/kernel.sh "$flavour") && guest=$(guests/linux/kernel.sh cloud) ||
+  { echo "not ok - $name: no kernel"; exit 1; }
 
 work=$(mktemp -d)
 qemu=
 trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
 root=$work/root
-mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib64,usr,modules,guest}
-
-# The program with the libraries that it loads (Debian has no static libZydis).
-cp ./xenolith "$root/bin/"
-ldd ./xenolith | awk '/=> \// {print $3} /^\t\// {print $1}' | while read -r lib; do
-  mkdir -p "$root$(dirname "$lib")"
-  cp -L "$lib" "$root$lib"
-done
-cp "$(command -v busybox)" "$root/bin/busybox"
-for m in irqbypass ccp kvm kvm-amd; do
-  f=$(find "$modules/lib/modules" "$modules/usr/lib/modules" -name "$m.ko*" 2>/dev/null | head -n 1)
-  [ -n "$f" ] || continue
-  case $f in
-  *.xz) xz -dc "$f" >"$root/modules/$m.ko" ;;
-  *.zst) zstd -qdc "$f" >"$root/modules/$m.ko" ;;
-  *) cp "$f" "$root/modules/$m.ko" ;;
-  esac
-done
+nested_root "$root" "$flavour" || { echo "not ok - $name: no modules"; exit 1; }
 
 gcc -O1 -static -o "$work/gtest" guests/linux/gtest.c -pthread
 cat >"$work/cmd" <<'CMD'
@@ -56,16 +36,7 @@ echo 'echo hello from $(uname -r) on $(nproc)' >"$work/cmd"
 guests/linux/ramdisk.sh "$root/guest/hello.gz" "$work/cmd"
 cp "$guest" "$root/guest/kernel"
 
-cat >"$root/init" <<INIT
-#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
-echo 1 >/proc/sys/kernel/printk
-cd /modules
-for m in irqbypass ccp kvm; do [ -f \$m.ko ] && insmod \$m.ko 2>/dev/null; done
-insmod kvm-amd.ko $([ "$variant" = npt0 ] && echo npt=0)
-cd /
+{ nested_init_head "$([ "$variant" = npt0 ] && echo npt=0)"; cat <<INIT
 verdict() { if [ "\$1" = 0 ]; then echo "ok - $name: \$2"; else echo "not ok - $name: \$2 (status \$1)"; fi; }
 echo "HOST \$(uname -r)"
 [ -c /dev/kvm ]; verdict \$? "the host has /dev/kvm"
@@ -77,12 +48,11 @@ run --memory 256 --p2m shuffle:7 --ramdisk /guest/hello.gz; verdict \$? "shuffle
 echo HOST DONE
 poweroff -f
 INIT
-chmod 755 "$root/init"
-(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$work/initrd.gz"
+} >"$root/init"
+nested_pack "$root" "$work/initrd.gz"
 
-qemu-system-x86_64 -accel tcg,thread=single -cpu max,-smap,-cx16 -smp 1 -m 1536 -display none \
-  -serial stdio -monitor none -no-reboot -kernel "$kernel" -initrd "$work/initrd.gz" \
-  -append "console=ttyS0 quiet panic=-1" </dev/null >"$work/log" 2>&1 &
+nested_command "$kernel" "$work/initrd.gz"
+"${nested_qemu[@]}" -serial stdio </dev/null >"$work/log" 2>&1 &
 qemu=$!
 deadline=$((SECONDS + limit))
 while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
