@@ -106,6 +106,11 @@ signal_ends() { # NAME SIGNAL WANTED-STATUS
   kill -"$2" $pid
   n=0
   while kill -0 $pid 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
+  if kill -0 $pid 2>/dev/null; then # stuck: where?
+    grep -E '^(SigQ|ShdPnd|SigBlk|SigIgn)' /proc/$pid/status
+    for t in /proc/$pid/task/*; do echo "thread ${t##*/}: $(cat "$t/wchan" "$t/syscall" 2>/dev/null | tr '\n' ' ')"; done
+    command -v gdb >/dev/null && gdb -p $pid -batch -ex 'thread apply all bt 8' 2>/dev/null | grep -E '^(#|Thread)'
+  fi
   kill -KILL $pid 2>/dev/null
   wait $pid
   status=$?
