@@ -93,7 +93,7 @@ static int become(struct domain *d, uint64_t mfn, enum page_type type)
 		return -EINVAL;
 	p->type = type;
 	p->type_count = 1;
-	p->linear = 0;
+	p->linear_in = p->linear_out = 0;
 	if (is_table(type)) {
 		p->flags |= PG_VALIDATING;
 		rc = mm_table_validate(d, mfn, type);

@@ -34,7 +34,10 @@ struct page_info {
 	uint32_t type_count;
 	uint8_t type; /* enum page_type; meaningful while type_count > 0 */
 	uint8_t flags;
-	uint16_t linear; /* linear page-table references among type_count */
+	/* Linear page tables: entries of other tables of the same level that name this
+	 * one (they are among type_count), and its own entries of that kind. Never
+	 * both: so they form no chains (Xen: arch/x86/mm.c, linear_pt_count). */
+	uint16_t linear_in, linear_out;
 };
 
 /* Entry bits (SDM vol. 3, 4.5). */

@@ -84,14 +84,15 @@ static int linear_get(struct domain *d, uint64_t e, unsigned level, uint64_t tab
 	p = mm_page_get(d, mfn);
 	if (!p)
 		return -EINVAL;
-	/* Neither side may itself be reached through such entries: no chains. */
-	if (!p->type_count || p->type != PGT_L1 + level - 1 || p->flags & PG_VALIDATING ||
-	    p->linear == UINT16_MAX || p->type_count == UINT32_MAX) {
+	struct page_info *from = &d->pages[table_mfn];
+	if (p->flags & PG_VALIDATING || p->linear_out || from->linear_in ||
+	    p->linear_in == UINT16_MAX || p->type_count == UINT32_MAX) {
 		mm_page_put(p);
 		return -EINVAL;
 	}
 	p->type_count++;
-	p->linear++;
+	p->linear_in++;
+	from->linear_out++;
 	return 0;
 }
 
@@ -119,8 +120,10 @@ void mm_lxe_put(struct domain *d, uint64_t e, unsigned level, uint64_t table_mfn
 
 	if (!(e & PTE_P) || mfn >= d->nr_ram || mfn == table_mfn)
 		return;
-	if (is_linear(d, e, level) && d->pages[mfn].linear)
-		d->pages[mfn].linear--;
+	if (is_linear(d, e, level)) {
+		d->pages[mfn].linear_in--;
+		d->pages[table_mfn].linear_out--;
+	}
 	mm_put_page_and_type(d, mfn);
 }
 
