@@ -32,13 +32,17 @@
 /* What Xen clears at `syscall` (XEN_SYSCALL_MASK): AC VM RF NT DF IF TF. */
 #define SYSCALL_MASK 0x74700UL
 
-static __thread struct kvm_run *this_run;
+static __thread struct cpu *this_cpu;
 
 static void on_kick(int sig)
 {
-	/* Closes the window between the last look at `kick` and KVM_RUN. */
-	if (this_run)
-		this_run->immediate_exit = 1;
+	/* Closes the window between the last look at `kick` and KVM_RUN. The signal may
+	 * have been the timer's, and may have come a little early by the guest's
+	 * clock: whoever arms it must know that it is armed no longer. */
+	if (this_cpu) {
+		this_cpu->run->immediate_exit = 1;
+		this_cpu->signalled = true;
+	}
 }
 
 void cpu_install_kick_handler(void)
@@ -189,7 +193,7 @@ int cpu_thread_init(struct cpu *c, struct error *err)
 
 	c->thread = pthread_self();
 	c->tid = (pid_t)syscall(SYS_gettid);
-	this_run = c->run;
+	this_cpu = c;
 	ev._sigev_un._tid = c->tid;
 	if (timer_create(CLOCK_MONOTONIC, &ev, &c->timer) < 0)
 		return error_set(err, -errno, "timer_create: %s", strerror(errno));

@@ -63,6 +63,7 @@ struct cpu {
 	pthread_t thread;
 	pid_t tid;
 	timer_t timer;
+	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
 
 	/* Statistics. */

@@ -85,8 +85,9 @@ static void arm_timer(struct cpu *c)
 	struct vcpu *v = c->vcpu;
 	uint64_t deadline = vcpu_next_deadline(v);
 
-	if (deadline == c->timer_armed)
+	if (deadline == c->timer_armed && !c->signalled)
 		return;
+	c->signalled = false;
 	c->timer_armed = deadline;
 	uint64_t now = v->domain->ops->system_time(v->domain);
 	/* Zero would disarm it. */
@@ -126,8 +127,6 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 		host_failed(c, x->text);
 		break;
 	default:
-		/* A timer that fired early by the host's clock is armed anew. */
-		c->timer_armed = 0;
 		break;
 	}
 }
