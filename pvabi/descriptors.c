@@ -7,13 +7,13 @@
 #include "pvabi/hypercalls.h"
 #include "pvabi/mm.h"
 
-#define SEG_P (1UL << 47)
-#define SEG_DPL (3UL << 45)
-#define SEG_S (1UL << 44)
-#define SEG_TYPE (0xfUL << 40)
-#define CALL_GATE (0xcUL << 40)
+#define SEG_P	      (1UL << 47)
+#define SEG_DPL	      (3UL << 45)
+#define SEG_S	      (1UL << 44)
+#define SEG_TYPE      (0xfUL << 40)
+#define CALL_GATE     (0xcUL << 40)
 #define GATE_RESERVED (0xe0UL << 32) /* and the parameter count, 0 in 64-bit gates */
-#define GATE_COUNT (0x1fUL << 32)
+#define GATE_COUNT    (0x1fUL << 32)
 
 int mm_check_descriptor(uint64_t *desc)
 {
@@ -33,7 +33,8 @@ int mm_check_descriptor(uint64_t *desc)
 		uint64_t cs = e >> 16 & 0xffff;
 		/* Xen: guest_gate_selector_okay(): null, the guest's own, or a flat one
 		 * of Xen's code segments, with a ring of its own. */
-		if ((cs & ~3UL) && cs >> 3 >= FIRST_RESERVED_GDT_ENTRY && (cs & ~3UL) != (FLAT_KERNEL_CS & ~3))
+		if ((cs & ~3UL) && cs >> 3 >= FIRST_RESERVED_GDT_ENTRY &&
+		    (cs & ~3UL) != (FLAT_KERNEL_CS & ~3))
 			return -EINVAL;
 		if (e & (GATE_RESERVED | GATE_COUNT))
 			return -EINVAL;
@@ -96,7 +97,8 @@ long hypercall_update_descriptor(struct vcpu *v, const uint64_t *args)
 	enum page_type type = p->type_count && p->type == PGT_SEGDESC ? PGT_SEGDESC : PGT_WRITABLE;
 	int rc = mm_type_get(d, mfn, type);
 	if (!rc) {
-		uint64_t *e = (uint64_t *)((uint8_t *)frame_ptr(d, mfn) + (maddr & (PAGE_SIZE - 1)));
+		uint64_t *e =
+			(uint64_t *)((uint8_t *)frame_ptr(d, mfn) + (maddr & (PAGE_SIZE - 1)));
 		__atomic_store_n(e, desc, __ATOMIC_SEQ_CST);
 		mm_type_put(d, mfn);
 	}

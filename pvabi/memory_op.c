@@ -9,7 +9,7 @@
 #include "pvabi/mm.h"
 
 #define M2P_EXTENT_FRAMES 512 /* 2 MiB of the M2P */
-#define E820_RAM 1
+#define E820_RAM	  1
 
 /* arch-x86/xen.h does not have it: the BIOS call's 20-byte entry. */
 struct e820_entry {
@@ -94,8 +94,8 @@ static long memory_map(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct xen_memory_map *m = arg;
 	/* libxl gives a PV domain one entry: xc_domain_set_memmap_limit(). */
-	struct e820_entry e = {.addr = 0, .size = v->domain->max_pages * PAGE_SIZE,
-			       .type = E820_RAM};
+	struct e820_entry e = {
+		.addr = 0, .size = v->domain->max_pages * PAGE_SIZE, .type = E820_RAM};
 
 	if (m->nr_entries) {
 		m->nr_entries = 1;
@@ -134,13 +134,13 @@ static long no_vnuma(struct vcpu *v, void *arg, const uint64_t *args)
 	return -EOPNOTSUPP;
 }
 
-#define ROW(op, type, how, func)                                                                   \
-	{                                                                                          \
-		XENMEM_##op, "XENMEM_" #op, sizeof(type), how, PROFILES_ALL, func                  \
+#define ROW(op, type, how, func)                                                  \
+	{                                                                         \
+		XENMEM_##op, "XENMEM_" #op, sizeof(type), how, PROFILES_ALL, func \
 	}
-#define BARE(op, func)                                                                             \
-	{                                                                                          \
-		XENMEM_##op, "XENMEM_" #op, 0, 0, PROFILES_ALL, func                               \
+#define BARE(op, func)                                               \
+	{                                                            \
+		XENMEM_##op, "XENMEM_" #op, 0, 0, PROFILES_ALL, func \
 	}
 
 const struct subop memory_op_subops[] = {

@@ -8,7 +8,7 @@
 #include "pvabi/memory_op.h"
 #include "pvabi/mm.h"
 
-#define DOMU_MAX_ORDER 9 /* Xen: CONFIG_DOMU_MAX_ORDER */
+#define DOMU_MAX_ORDER	   9 /* Xen: CONFIG_DOMU_MAX_ORDER */
 #define MEMOP_EXTENT_SHIFT 6 /* xen/hypercall.h */
 
 struct extents {
@@ -110,7 +110,8 @@ static int exchange_chunk(struct vcpu *v, const struct xen_memory_exchange *x, u
 			for (uint64_t j = 0; j < 1UL << x->in.extent_order; j++) {
 				const struct page_info *p = mm_page_of_guest(d, mfn + j);
 				/* steal_page(): nobody may map it. */
-				if (!pass && (!p || mfn + j >= d->nr_ram || p->refs || p->type_count))
+				if (!pass &&
+				    (!p || mfn + j >= d->nr_ram || p->refs || p->type_count))
 					return -EINVAL;
 				if (pass && mm_free_frame(d, mfn + j))
 					return -EINVAL;

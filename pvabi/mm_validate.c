@@ -11,7 +11,7 @@
 
 /* base_disallow_mask and L1_DISALLOW_MASK: for a domain without devices the
  * cache attributes (PWT, PCD, PAT) are refused, too; only L1 entries may be global. */
-#define LX_ALLOWED                                                                                 \
+#define LX_ALLOWED \
 	(PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAIL | PTE_ADDR | PTE_AVAIL_HIGH | PTE_NX)
 #define L1_ALLOWED (LX_ALLOWED | PTE_G)
 

@@ -17,7 +17,8 @@ static int write_data(struct vcpu *v, uint64_t mfn, uint64_t offset, uint64_t va
 
 	if (rc)
 		return -EINVAL;
-	__atomic_store_n((uint64_t *)((uint8_t *)frame_ptr(d, mfn) + offset), val, __ATOMIC_SEQ_CST);
+	__atomic_store_n((uint64_t *)((uint8_t *)frame_ptr(d, mfn) + offset), val,
+			 __ATOMIC_SEQ_CST);
 	mm_type_put(d, mfn);
 	return 0;
 }
@@ -74,7 +75,8 @@ static int one_update(struct vcpu *v, const struct mmu_update *req, int foreign)
 			return foreign;
 		return pt_update(v, req->ptr & ~7UL, req->val, cmd, foreign != 0);
 	case MMU_MACHPHYS_UPDATE:
-		return foreign ? foreign : machphys_update(v->domain, req->ptr >> PAGE_SHIFT, req->val);
+		return foreign ? foreign
+			       : machphys_update(v->domain, req->ptr >> PAGE_SHIFT, req->val);
 	default:
 		return -ENOSYS;
 	}

@@ -15,19 +15,19 @@
 
 #define KICK_SIGNAL SIGRTMIN
 
-#define CR0_BITS 0x80050033UL /* PG AM WP NE ET MP PE */
-#define CR4_PAE 0x20UL
-#define CR4_OSFXSR 0x200UL
+#define CR0_BITS       0x80050033UL /* PG AM WP NE ET MP PE */
+#define CR4_PAE	       0x20UL
+#define CR4_OSFXSR     0x200UL
 #define CR4_OSXMMEXCPT 0x400UL
-#define CR4_FSGSBASE 0x10000UL
-#define CR4_OSXSAVE 0x40000UL
-#define EFER_BITS 0xd01UL /* NX LMA LME SCE */
-#define EFLAGS_IF 0x200UL
+#define CR4_FSGSBASE   0x10000UL
+#define CR4_OSXSAVE    0x40000UL
+#define EFER_BITS      0xd01UL /* NX LMA LME SCE */
+#define EFLAGS_IF      0x200UL
 
-#define MSR_EFER 0xc0000080
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_CSTAR 0xc0000083
+#define MSR_EFER	 0xc0000080
+#define MSR_STAR	 0xc0000081
+#define MSR_LSTAR	 0xc0000082
+#define MSR_CSTAR	 0xc0000083
 #define MSR_SYSCALL_MASK 0xc0000084
 /* What Xen clears at `syscall` (XEN_SYSCALL_MASK): AC VM RF NT DF IF TF. */
 #define SYSCALL_MASK 0x74700UL
@@ -53,21 +53,30 @@ void cpu_install_kick_handler(void)
 	sigaction(KICK_SIGNAL, &sa, NULL);
 }
 
+#define MSRS_MAX 4
+
+static int write_msrs(struct cpu *c, const struct kvm_msr_entry *e, unsigned n)
+{
+	_Alignas(struct kvm_msrs)
+		uint8_t buf[sizeof(struct kvm_msrs) + MSRS_MAX * sizeof(*e)] = {0};
+	struct kvm_msrs *m = (struct kvm_msrs *)buf;
+
+	m->nmsrs = n;
+	memcpy(m->entries, e, n * sizeof(*e));
+	return ioctl(c->fd, KVM_SET_MSRS, m) == (int)n ? 0 : -EIO;
+}
+
 static int set_msrs(struct cpu *c)
 {
-	struct {
-		struct kvm_msrs h;
-		struct kvm_msr_entry e[4];
-	} m = {.h.nmsrs = 4};
-
-	m.e[0] = (struct kvm_msr_entry){
-		.index = MSR_STAR,
-		.data = (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)MON_CS << 32,
+	const struct kvm_msr_entry e[MSRS_MAX] = {
+		{.index = MSR_STAR,
+		 .data = (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)MON_CS << 32},
+		{.index = MSR_LSTAR, .data = monitor_va(monitor_lstar)},
+		{.index = MSR_CSTAR, .data = monitor_va(monitor_cstar)},
+		{.index = MSR_SYSCALL_MASK, .data = SYSCALL_MASK},
 	};
-	m.e[1] = (struct kvm_msr_entry){.index = MSR_LSTAR, .data = monitor_va(monitor_lstar)};
-	m.e[2] = (struct kvm_msr_entry){.index = MSR_CSTAR, .data = monitor_va(monitor_cstar)};
-	m.e[3] = (struct kvm_msr_entry){.index = MSR_SYSCALL_MASK, .data = SYSCALL_MASK};
-	return ioctl(c->fd, KVM_SET_MSRS, &m) == 4 ? 0 : -EIO;
+
+	return write_msrs(c, e, MSRS_MAX);
 }
 
 /* A vcpu's TSC counts as the host's: system time is computed from it. */
@@ -86,23 +95,30 @@ static int set_tsc_offset(struct cpu *c)
 		return 0;
 	/* Older KVM: writing the MSR makes KVM compute the offset; good to about a
 	 * microsecond, the same for all vcpus by KVM's own synchronisation. */
-	struct {
-		struct kvm_msrs h;
-		struct kvm_msr_entry e;
-	} m = {.h.nmsrs = 1, .e = {.index = 0x10, .data = __builtin_ia32_rdtsc()}};
-	return ioctl(c->fd, KVM_SET_MSRS, &m) == 1 ? 0 : -EIO;
+	const struct kvm_msr_entry e = {.index = 0x10, .data = __builtin_ia32_rdtsc()};
+	return write_msrs(c, &e, 1);
 }
 
 static void code_segment(struct kvm_segment *s)
 {
-	*s = (struct kvm_segment){.limit = ~0u, .selector = MON_CS, .type = 0xb, .present = 1,
-				  .s = 1, .l = 1, .g = 1};
+	*s = (struct kvm_segment){.limit = ~0u,
+				  .selector = MON_CS,
+				  .type = 0xb,
+				  .present = 1,
+				  .s = 1,
+				  .l = 1,
+				  .g = 1};
 }
 
 static void stack_segment(struct kvm_segment *s)
 {
-	*s = (struct kvm_segment){.limit = ~0u, .selector = MON_DS, .type = 0x3, .present = 1,
-				  .db = 1, .s = 1, .g = 1};
+	*s = (struct kvm_segment){.limit = ~0u,
+				  .selector = MON_DS,
+				  .type = 0x3,
+				  .present = 1,
+				  .db = 1,
+				  .s = 1,
+				  .g = 1};
 }
 
 static void null_segment(struct kvm_segment *s)
@@ -131,8 +147,11 @@ static int first_sregs(struct cpu *c)
 	null_segment(&s->es);
 	null_segment(&s->fs);
 	null_segment(&s->gs);
-	s->tr = (struct kvm_segment){.base = monitor_vcpu_va(id, MON_TSS_OFFSET), .limit = 103,
-				     .selector = MON_TSS, .type = 0xb, .present = 1};
+	s->tr = (struct kvm_segment){.base = monitor_vcpu_va(id, MON_TSS_OFFSET),
+				     .limit = 103,
+				     .selector = MON_TSS,
+				     .type = 0xb,
+				     .present = 1};
 	s->ldt = (struct kvm_segment){.unusable = 1};
 	s->gdt.base = monitor_vcpu_va(id, MON_GDT_OFFSET);
 	s->gdt.limit = 0xffff;
@@ -218,7 +237,8 @@ void cpu_kick(struct cpu *c)
 
 void cpu_sleep(struct cpu *c, uint64_t ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
+			     .tv_nsec = (long)(ns % 1000000000)};
 
 	atomic_store(&c->sleep_word, 1);
 	if (!atomic_exchange(&c->kick, false))
@@ -229,7 +249,8 @@ void cpu_sleep(struct cpu *c, uint64_t ns)
 void cpu_arm_timer(struct cpu *c, uint64_t ns)
 {
 	struct itimerspec t = {
-		.it_value = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)},
+		.it_value = {.tv_sec = (time_t)(ns / 1000000000),
+			     .tv_nsec = (long)(ns % 1000000000)},
 	};
 
 	timer_settime(c->timer, 0, &t, NULL);

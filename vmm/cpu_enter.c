@@ -15,8 +15,8 @@
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 
-#define EFLAGS_FIXED 0x2UL
-#define EFLAGS_IF 0x200UL
+#define EFLAGS_FIXED  0x2UL
+#define EFLAGS_IF     0x200UL
 #define PF_FETCH_USER 0x14
 
 #define STACK_TOP (MON_STACK_OFFSET + MON_STACK_SIZE)
@@ -150,8 +150,7 @@ static void queue_ops(struct cpu *c)
 	uint64_t cr3 = vcpu_l4(v) << PAGE_SHIFT;
 	bool flush = atomic_exchange(&c->remote_flush, false) || c->flush_all;
 
-	if (cr3 != c->loaded_cr3 &&
-	    (c->machine->host.syscall_faults || c->slept || !c->started)) {
+	if (cr3 != c->loaded_cr3 && (c->machine->host.syscall_faults || c->slept || !c->started)) {
 		/* With the segment registers: where CPL 0 is interpreted that is cheaper
 		 * than an operation; and after a sleep the old tables may be gone. */
 		want(c, &c->sregs.cr3, cr3);
@@ -236,7 +235,7 @@ static void collect_direct(struct cpu *c)
 	u->rflags = r->rflags | EFLAGS_IF;
 	u->cs = c->sregs.cs.selector | 3;
 	u->ss = c->sregs.ss.selector | 3;
-	}
+}
 
 /* The same for an exception: the rest is in the frame that the processor pushed. */
 static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
@@ -269,8 +268,9 @@ static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
 		}
 		x->kind = CPU_EXIT_FATAL;
 		snprintf(x->text, sizeof(x->text),
-			 "the monitor faulted: exception %u, error %#x, rip %#llx, cr2 %#llx", vector,
-			 x->error_code, (unsigned long long)f[1], (unsigned long long)x->cr2);
+			 "the monitor faulted: exception %u, error %#x, rip %#llx, cr2 %#llx",
+			 vector, x->error_code, (unsigned long long)f[1],
+			 (unsigned long long)x->cr2);
 		return;
 	}
 	get_gprs(u, r);
@@ -383,12 +383,14 @@ static void fatal(struct cpu *c, struct cpu_exit *x, int err)
 			 (unsigned long long)run->s.regs.regs.rip);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		snprintf(x->text, sizeof(x->text), "the processor refused to enter the guest: %#llx",
+		snprintf(x->text, sizeof(x->text),
+			 "the processor refused to enter the guest: %#llx",
 			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		snprintf(x->text, sizeof(x->text),
-			 "KVM internal error %u at rip %#llx (cs %#x): its emulator does not know the "
+			 "KVM internal error %u at rip %#llx (cs %#x): its emulator does not know "
+			 "the "
 			 "instruction there",
 			 run->internal.suberror, (unsigned long long)run->s.regs.regs.rip,
 			 run->s.regs.sregs.cs.selector);
@@ -422,7 +424,7 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		return interrupted(c, x);
 	case KVM_EXIT_XEN:
 		collect_direct(c);
-			c->vcpu->regs.rip += 3;
+		c->vcpu->regs.rip += 3;
 		x->kind = CPU_EXIT_HYPERCALL;
 		return 0;
 	case KVM_EXIT_MMIO:

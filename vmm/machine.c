@@ -17,14 +17,16 @@ static int open_failed(struct error *err, int e)
 {
 	switch (e) {
 	case ENOENT:
-		return error_set(err, -e,
-				 "/dev/kvm is missing: this kernel has no KVM, or its module (kvm_amd, "
-				 "kvm_intel) is not loaded, or virtualisation is off in the firmware");
+		return error_set(
+			err, -e,
+			"/dev/kvm is missing: this kernel has no KVM, or its module (kvm_amd, "
+			"kvm_intel) is not loaded, or virtualisation is off in the firmware");
 	case EACCES:
 	case EPERM:
-		return error_set(err, -e,
-				 "no permission to open /dev/kvm: join its group (usermod -aG kvm USER, "
-				 "then log in again) or run as root");
+		return error_set(
+			err, -e,
+			"no permission to open /dev/kvm: join its group (usermod -aG kvm USER, "
+			"then log in again) or run as root");
 	default:
 		return error_set(err, -e, "cannot open /dev/kvm: %s", strerror(e));
 	}

@@ -151,8 +151,8 @@ static void fill_xen_gdt(uint64_t *gdt, unsigned vcpu)
 	gdt[(MON_TSS >> 3) & 511] = (sizeof(struct tss64) - 1) | (tss & 0xffffff) << 16 |
 				    0x8bUL << 40 | (tss >> 24 & 0xff) << 56;
 	gdt[((MON_TSS >> 3) & 511) + 1] = tss >> 32;
-	gdt[(MON_LDT >> 3) & 511] = 0xffff | (ldt & 0xffffff) << 16 | 0x82UL << 40 |
-				    (ldt >> 24 & 0xff) << 56;
+	gdt[(MON_LDT >> 3) & 511] =
+		0xffff | (ldt & 0xffffff) << 16 | 0x82UL << 40 | (ldt >> 24 & 0xff) << 56;
 	gdt[((MON_LDT >> 3) & 511) + 1] = ldt >> 32;
 }
 
@@ -241,7 +241,8 @@ bool monitor_map_ldt_page(struct monitor *m, struct vcpu *v, unsigned n)
 
 	/* Xen: pv_map_ldt_shadow_page(): the frame must be a descriptor page. */
 	if (n < pages && guest_walk(v->domain, v->guest_table, v->ldt_base + n * PAGE_SIZE, &w) &&
-	    w.present && w.level == 1 && !mm_get_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT)) {
+	    w.present && w.level == 1 &&
+	    !mm_get_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT)) {
 		mm_put_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT);
 		pte = (w.maddr & PAGE_MASK) | DATA_FLAGS;
 	}

@@ -13,15 +13,15 @@
 
 enum { L4, L3, L2, L1, CODE, DATA_A, DATA_B, NR_PROBE_FRAMES = 16 };
 
-#define CODE_VA 0x1000UL
-#define DATA_VA 0x2000UL
-#define PTE(mfn) ((uint64_t)(mfn) << PAGE_SHIFT | 0x67) /* P RW US A D */
+#define CODE_VA		0x1000UL
+#define DATA_VA		0x2000UL
+#define PTE(mfn)	((uint64_t)(mfn) << PAGE_SHIFT | 0x67) /* P RW US A D */
 #define CPUID_MARK_LEAF 0x40000000u
-#define CPUID_MARK 0x6f6e6558u
-#define NR_TIMED 64
+#define CPUID_MARK	0x6f6e6558u
+#define NR_TIMED	64
 
 #define CR4_FSGSBASE 0x10000UL
-#define CR4_OSXSAVE 0x40000UL
+#define CR4_OSXSAVE  0x40000UL
 
 struct probe {
 	struct machine m;
@@ -61,7 +61,8 @@ static enum cpu_exit_kind run(struct probe *p, struct cpu_exit *x, const void *c
 	return x->kind;
 }
 
-#define RUN(p, x, ...) run(p, x, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define RUN(p, x, ...) \
+	run(p, x, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static void build_tables(struct probe *p)
 {
@@ -165,7 +166,8 @@ static int probe_run(struct probe *p, struct host_features *h, struct error *err
 	h->syscall_faults = p->c.syscall_faulted;
 	probe_shadow(p, h, &x);
 	/* mov fixed place of the M2P,%rax ; mov (%rax),%rax; ud2 */
-	kind = RUN(p, &x, 0x48, 0xb8, 0, 0, 0, 0, 0, 0x80, 0xff, 0xff, 0x48, 0x8b, 0x00, 0x0f, 0x0b);
+	kind = RUN(p, &x, 0x48, 0xb8, 0, 0, 0, 0, 0, 0x80, 0xff, 0xff, 0x48, 0x8b, 0x00, 0x0f,
+		   0x0b);
 	h->slot256_usable = kind == CPU_EXIT_TRAP && x.vector == 6;
 	probe_cpuid(p, h, &x);
 	probe_tsc(p, h, &x);

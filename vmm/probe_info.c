@@ -30,18 +30,21 @@ int host_info_print(FILE *out)
 		h->syscall_faults ? "none below KVM: CPL 3 runs natively, CPL 0 is interpreted"
 				  : "by the processor: CPL 0 and CPL 3 run natively");
 	fprintf(out, "page tables     %s\n",
-		h->shadow_paging ? "shadowed by KVM: overwritten entries are shown to it by the monitor"
-				 : "nested: the processor walks the guest's own");
-	fprintf(out, "exit            %u ns from an exception to the program and back\n", h->exit_ns);
+		h->shadow_paging
+			? "shadowed by KVM: overwritten entries are shown to it by the monitor"
+			: "nested: the processor walks the guest's own");
+	fprintf(out, "exit            %u ns from an exception to the program and back\n",
+		h->exit_ns);
 	fprintf(out, "monitor step    %u ns\n", h->op_ns);
-	fprintf(out, "cpuid at CPL 3  %s\n", h->cpuid_native ? "shows the processor's own leaves"
-							   : "shows the domain's policy");
+	fprintf(out, "cpuid at CPL 3  %s\n",
+		h->cpuid_native ? "shows the processor's own leaves" : "shows the domain's policy");
 	fprintf(out, "TSC             %u kHz, offset to the host's %ld\n", h->tsc_khz,
 		(long)h->tsc_offset);
 	fprintf(out, "M2P at L4 slot  %u; XSAVE %s, FSGSBASE %s\n", h->slot256_usable ? 256 : 257,
 		yes(h->osxsave), yes(h->fsgsbase));
 	fprintf(out, "gate            %s\n",
-		h->vmcall ? "vmcall in hypercall pages (KVM_CAP_XEN_HVM hands it over); raw syscall too"
+		h->vmcall ? "vmcall in hypercall pages (KVM_CAP_XEN_HVM hands it over); raw "
+			    "syscall too"
 			  : "syscall: this KVM does not hand vmcall to programs");
 	fprintf(out, "monitor         forward: the resident one does not exist yet\n");
 	machine_destroy(&m);

@@ -49,7 +49,10 @@ static void print_stack(FILE *f, struct vcpu *v)
 	for (unsigned i = 0; i < STACK_WORDS; i++) {
 		if (guest_copy_from(v, &word, v->regs.rsp + 8 * i, sizeof(word)))
 			break;
-		fprintf(f, "%s%016lx", i % 4 ? " " : i ? "\n          " : "    stack ",
+		fprintf(f, "%s%016lx",
+			i % 4 ? " "
+			: i   ? "\n          "
+			      : "    stack ",
 			(unsigned long)word);
 	}
 	fputc('\n', f);
@@ -61,17 +64,19 @@ static void print_vcpu(FILE *f, struct vcpu *v, bool culprit)
 #define REG(name) (unsigned long)r->name
 
 	fprintf(f, "  vcpu %u%s\n", v->id, culprit ? " (was running when it happened)" : "");
-	fprintf(f, "    rip %04x:%016lx rflags %08lx rsp %04x:%016lx\n", r->cs, REG(rip), REG(rflags),
-		r->ss, REG(rsp));
-	fprintf(f, "    rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", REG(rax), REG(rbx), REG(rcx),
-		REG(rdx));
-	fprintf(f, "    rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", REG(rsi), REG(rdi), REG(rbp),
-		REG(r8));
+	fprintf(f, "    rip %04x:%016lx rflags %08lx rsp %04x:%016lx\n", r->cs, REG(rip),
+		REG(rflags), r->ss, REG(rsp));
+	fprintf(f, "    rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", REG(rax), REG(rbx),
+		REG(rcx), REG(rdx));
+	fprintf(f, "    rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", REG(rsi), REG(rdi),
+		REG(rbp), REG(r8));
 	fprintf(f, "    r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", REG(r9), REG(r10), REG(r11),
 		REG(r12));
-	fprintf(f, "    r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", REG(r13), REG(r14), REG(r15),
-		(unsigned long)v->vcpu_info->arch.cr2);
-	fprintf(f, "    cr3 frames: kernel %#lx, user %#lx; fs %016lx gs %016lx (kernel) %016lx (user)\n",
+	fprintf(f, "    r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", REG(r13), REG(r14),
+		REG(r15), (unsigned long)v->vcpu_info->arch.cr2);
+	fprintf(f,
+		"    cr3 frames: kernel %#lx, user %#lx; fs %016lx gs %016lx (kernel) %016lx "
+		"(user)\n",
 		(unsigned long)v->guest_table, (unsigned long)v->guest_table_user,
 		(unsigned long)v->fs_base, (unsigned long)v->gs_base_kernel,
 		(unsigned long)v->gs_base_user);
@@ -86,7 +91,7 @@ void report_vcpus(FILE *f, const struct guest *g)
 {
 	struct vcpu *v, *culprit = atomic_load(&((struct guest *)g)->crash_vcpu);
 
-	for_each_vcpu(g->domain, v)
+	for_each_vcpu (g->domain, v)
 		if (v->initialised && !(atomic_load(&v->pause_flags) & VPF_DOWN))
 			print_vcpu(f, v, v == culprit && g->domain->nr_vcpus > 1);
 }

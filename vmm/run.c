@@ -225,8 +225,9 @@ static int build(struct run *r)
 	uint32_t vmcall = 0;
 
 	if (o->gate == GATE_VMCALL && !r->machine.host.vmcall)
-		return error_set(&r->err, -EINVAL,
-				 "--gate vmcall: this host's KVM does not hand vmcall to user space");
+		return error_set(
+			&r->err, -EINVAL,
+			"--gate vmcall: this host's KVM does not hand vmcall to user space");
 	if (o->gate != GATE_SYSCALL)
 		vmcall = r->machine.host.vmcall;
 	if (vmcall && machine_enable_xen_hypercalls(&r->machine))
@@ -274,7 +275,8 @@ static int build(struct run *r)
 static int create_cpus(struct run *r)
 {
 	struct guest *g = &r->guest;
-	size_t size = sizeof(struct kvm_cpuid2) + CPUID_POLICY_MAX * sizeof(struct kvm_cpuid_entry2);
+	size_t size =
+		sizeof(struct kvm_cpuid2) + CPUID_POLICY_MAX * sizeof(struct kvm_cpuid_entry2);
 	struct kvm_cpuid2 *cpuid = calloc(1, size);
 	int rc = 0;
 

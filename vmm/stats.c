@@ -15,8 +15,8 @@ struct counts {
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
-	[CPU_EXIT_TRAP] = "exception",	     [CPU_EXIT_SYSCALL] = "syscall",
-	[CPU_EXIT_SYSCALL32] = "syscall32",  [CPU_EXIT_HYPERCALL] = "vmcall",
+	[CPU_EXIT_TRAP] = "exception",	      [CPU_EXIT_SYSCALL] = "syscall",
+	[CPU_EXIT_SYSCALL32] = "syscall32",   [CPU_EXIT_HYPERCALL] = "vmcall",
 	[CPU_EXIT_IRET_FAULT] = "iret_fault", [CPU_EXIT_KICK] = "kick",
 	[CPU_EXIT_FATAL] = "fatal",
 };
@@ -86,7 +86,8 @@ static void print_text(FILE *f, const struct counts *n, const struct run_times *
 	fprintf(f, "xenolith: statistics\n");
 	for (unsigned k = 0; k < NR_CPU_EXITS; k++)
 		if (n->exits[k])
-			fprintf(f, "  exits %-20s %10lu\n", exit_names[k], (unsigned long)n->exits[k]);
+			fprintf(f, "  exits %-20s %10lu\n", exit_names[k],
+				(unsigned long)n->exits[k]);
 	for (unsigned k = 0; k < 32; k++)
 		if (n->traps[k])
 			fprintf(f, "  vector %-19u %10lu\n", k, (unsigned long)n->traps[k]);
@@ -100,7 +101,8 @@ static void print_text(FILE *f, const struct counts *n, const struct run_times *
 		(unsigned long)(t->load_end - t->load_start) / 1000);
 	if (n->first_entry)
 		fprintf(f, "  to the first instruction %10lu us more\n",
-			(unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) / 1000);
+			(unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) /
+				1000);
 	fprintf(f, "  resident beyond the guest's %7lu KiB (guest's: %lu KiB)\n",
 		(unsigned long)(all - guest), (unsigned long)guest);
 }
@@ -129,16 +131,16 @@ static void print_json(FILE *f, const struct counts *n, const struct run_times *
 				(unsigned long)n->hypercalls[k]);
 			sep = ", ";
 		}
-	fprintf(f, "},\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n", (unsigned long)n->runs,
-		(unsigned long)n->touches);
+	fprintf(f, "},\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n",
+		(unsigned long)n->runs, (unsigned long)n->touches);
 	fprintf(f, "  \"load_us\": %lu,\n  \"start_us\": %lu,\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000,
-		n->first_entry
-			? (unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) /
-				  1000
-			: 0);
-	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n", (unsigned long)all,
-		(unsigned long)guest);
+		n->first_entry ? (unsigned long)(n->first_entry - t->start -
+						 (t->load_end - t->load_start)) /
+					 1000
+			       : 0);
+	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n",
+		(unsigned long)all, (unsigned long)guest);
 }
 
 int stats_print(const struct guest *g, const struct run_times *t, const char *path,

@@ -8,9 +8,9 @@
 #include "vmm/vcpu.h"
 
 #define PF_PRESENT 0x1u
-#define PF_WRITE 0x2u
-#define PF_USER 0x4u
-#define EC_IDT 2u /* of #GP: an IDT entry was at fault, not in delivering another event */
+#define PF_WRITE   0x2u
+#define PF_USER	   0x4u
+#define EC_IDT	   2u /* of #GP: an IDT entry was at fault, not in delivering another event */
 
 #define DB 1
 #define BP 3
@@ -120,11 +120,23 @@ static void reflect(struct cpu *c, const struct cpu_exit *x)
 }
 
 static void (*const handlers[32])(struct cpu *, const struct cpu_exit *) = {
-	[0] = reflect,	[DB] = debug_exception,	      [BP] = reflect, [4] = reflect,
-	[5] = reflect,	[UD] = invalid_opcode,	      [NM] = device_not_available,
-	[10] = reflect, [11] = reflect,		      [12] = reflect, [GP] = general_protection,
-	[PF] = page_fault, [16] = reflect,	      [17] = reflect, [19] = reflect,
-	[20] = reflect, [21] = reflect,
+	[0] = reflect,
+	[DB] = debug_exception,
+	[BP] = reflect,
+	[4] = reflect,
+	[5] = reflect,
+	[UD] = invalid_opcode,
+	[NM] = device_not_available,
+	[10] = reflect,
+	[11] = reflect,
+	[12] = reflect,
+	[GP] = general_protection,
+	[PF] = page_fault,
+	[16] = reflect,
+	[17] = reflect,
+	[19] = reflect,
+	[20] = reflect,
+	[21] = reflect,
 };
 
 void trap_handle(struct cpu *c, const struct cpu_exit *x)
@@ -132,5 +144,6 @@ void trap_handle(struct cpu *c, const struct cpu_exit *x)
 	if (handlers[x->vector])
 		handlers[x->vector](c, x);
 	else
-		domain_crash(c->vcpu->domain, "exception %u, which no guest should cause", x->vector);
+		domain_crash(c->vcpu->domain, "exception %u, which no guest should cause",
+			     x->vector);
 }

@@ -60,9 +60,9 @@ static __attribute__((format(printf, 3, 4))) void rw(struct maker *m, const char
 
 static void uuid_text(const uint8_t *h, char out[40])
 {
-	snprintf(out, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", h[0],
-		 h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11], h[12], h[13], h[14],
-		 h[15]);
+	snprintf(out, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11], h[12],
+		 h[13], h[14], h[15]);
 }
 
 static const char *number(char buf[24], uint64_t n)
@@ -93,7 +93,8 @@ int tree_build(struct xenstore *xs, const struct xenstore_domain *xd)
 	ro(m, vm, "%s/vm", dom);
 	ro(m, d->name, "%s/name", dom);
 	for (unsigned i = 0; i < d->nr_vcpus; i++)
-		ro(m, i < xd->vcpus_online ? "online" : "offline", "%s/cpu/%u/availability", dom, i);
+		ro(m, i < xd->vcpus_online ? "online" : "offline", "%s/cpu/%u/availability", dom,
+		   i);
 	ro(m, number(n, xd->maxmem_kib), "%s/memory/static-max", dom);
 	ro(m, number(n, xd->memory_kib), "%s/memory/target", dom);
 	ro(m, "-1", "%s/memory/videoram", dom);

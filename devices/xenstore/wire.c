@@ -21,8 +21,8 @@ struct request {
 	bool relative;
 };
 
-#define F_PATH 0x1	 /* the payload begins with a path and its NUL */
-#define F_PRIVILEGED 0x2 /* domain 0's only */
+#define F_PATH		 0x1 /* the payload begins with a path and its NUL */
+#define F_PRIVILEGED	 0x2 /* domain 0's only */
 #define F_NO_TRANSACTION 0x4
 
 static void reply(const struct request *r, const void *data, size_t len)
@@ -65,7 +65,8 @@ static const char *next_string(const struct request *r, size_t *at)
 
 static bool valid_chars(const char *p)
 {
-	return p[strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@")] == 0;
+	return p[strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@")] ==
+	       0;
 }
 
 /* Absolute and checked (xenstored: canonicalize(), is_valid_nodename()). */
@@ -286,7 +287,8 @@ static int do_get_perms(struct request *r)
 		return err;
 	for (unsigned i = 0; i < n->perms.nr; i++)
 		used += (size_t)snprintf(out + used, sizeof(out) - used, "%c%u",
-					 letters[n->perms.p[i].bits & 3], n->perms.p[i].domid) + 1;
+					 letters[n->perms.p[i].bits & 3], n->perms.p[i].domid) +
+			1;
 	reply(r, out, used);
 	return 0;
 }
@@ -438,8 +440,7 @@ static int do_get_domain_path(struct request *r)
 	int err = domain_arg(r, &domid);
 
 	if (!err)
-		reply(r, path,
-		      (size_t)snprintf(path, sizeof(path), "/local/domain/%u", domid) + 1);
+		reply(r, path, (size_t)snprintf(path, sizeof(path), "/local/domain/%u", domid) + 1);
 	return err;
 }
 
@@ -513,8 +514,8 @@ static int prepare(struct request *r)
 
 void wire_request(struct client *c, const struct xsd_sockmsg *h, const uint8_t *data)
 {
-	struct request r = {.c = c, .h = h, .data = (const char *)data, .len = h->len,
-			    .store = &c->xs->store};
+	struct request r = {
+		.c = c, .h = h, .data = (const char *)data, .len = h->len, .store = &c->xs->store};
 	int err = h->type >= XS_TYPE_COUNT || !messages[h->type].name ? ENOSYS : prepare(&r);
 
 	if (!err)

@@ -11,46 +11,46 @@
 #include "pvabi/pvabi.h"
 #include "vmm/emulate/cpuid_policy.h"
 
-#define BIT(n) (1u << (n))
-#define CR4_OSXSAVE 0x40000UL
-#define F1C_XSAVE BIT(26)
-#define F1C_OSXSAVE BIT(27)
+#define BIT(n)	       (1u << (n))
+#define CR4_OSXSAVE    0x40000UL
+#define F1C_XSAVE      BIT(26)
+#define F1C_OSXSAVE    BIT(27)
 #define F1C_HYPERVISOR BIT(31)
-#define XEN_LEAF 0x40000000u
-#define XEN_LEAVES XEN_CPUID_MAX_NUM_LEAVES
+#define XEN_LEAF       0x40000000u
+#define XEN_LEAVES     XEN_CPUID_MAX_NUM_LEAVES
 
 /* x87, SSE, AVX, the three AVX-512 components. */
-#define XCR0_KNOWN 0xe7UL
-#define XCR0_AVX 0x7UL
+#define XCR0_KNOWN  0xe7UL
+#define XCR0_AVX    0x7UL
 #define XCR0_AVX512 0xe0UL
 
 /* FPU DE TSC MSR PAE CX8 APIC CMOV PAT CLFLUSH MMX FXSR SSE SSE2 */
-#define ALLOW_1D                                                                                   \
-	(BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(15) | BIT(16) |        \
+#define ALLOW_1D                                                                            \
+	(BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(15) | BIT(16) | \
 	 BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
 /* SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
-#define ALLOW_1C                                                                                   \
-	(BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) |    \
+#define ALLOW_1C                                                                                \
+	(BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | \
 	 BIT(25) | F1C_XSAVE | BIT(28) | BIT(29) | BIT(30))
 #define AVX_1C (BIT(12) | BIT(28) | BIT(29))
 /* FSGSBASE BMI1 AVX2 BMI2 ERMS AVX512F/DQ RDSEED ADX IFMA CLFLUSHOPT CLWB CD SHA BW VL */
-#define ALLOW_7B                                                                                   \
-	(BIT(0) | BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(16) | BIT(17) | BIT(18) | BIT(19) |      \
+#define ALLOW_7B                                                                              \
+	(BIT(0) | BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | \
 	 BIT(21) | BIT(23) | BIT(24) | BIT(28) | BIT(29) | BIT(30) | BIT(31))
 #define AVX512_7B (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 /* VBMI VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID */
-#define ALLOW_7C                                                                                   \
+#define ALLOW_7C \
 	(BIT(1) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14) | BIT(22))
-#define AVX512_7C (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
-#define ALLOW_7D BIT(4)		       /* FSRM */
+#define AVX512_7C  (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
+#define ALLOW_7D   BIT(4)	     /* FSRM */
 #define ALLOW_7_1A (BIT(4) | BIT(5)) /* AVX-VNNI, AVX512-BF16 */
 /* SYSCALL NX MMXEXT FFXSR RDTSCP LM, and AMD's copies of leaf 1 */
-#define ALLOW_E1D (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(27) | BIT(29))
+#define ALLOW_E1D  (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(27) | BIT(29))
 #define COPIES_E1D (ALLOW_1D & 0x0183f3ffu)
 /* LAHF CR8_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM */
-#define ALLOW_E1C                                                                                  \
+#define ALLOW_E1C \
 	(BIT(0) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21))
-#define ALLOW_E8B (BIT(0) | BIT(2))		   /* CLZERO RSTR_FP_ERR_PTRS */
+#define ALLOW_E8B (BIT(0) | BIT(2))	     /* CLZERO RSTR_FP_ERR_PTRS */
 #define ALLOW_D1A (BIT(0) | BIT(1) | BIT(2)) /* XSAVEOPT XSAVEC XGETBV1 */
 
 struct source {
@@ -81,7 +81,8 @@ static void add(struct cpuid_policy *p, uint32_t leaf, uint32_t sub, bool has_su
 		const uint32_t r[4])
 {
 	if (p->nr < CPUID_POLICY_MAX)
-		p->leaves[p->nr++] = (struct cpuid_leaf){leaf, sub, has_sub, r[0], r[1], r[2], r[3]};
+		p->leaves[p->nr++] =
+			(struct cpuid_leaf){leaf, sub, has_sub, r[0], r[1], r[2], r[3]};
 }
 
 static const struct cpuid_leaf *find(const struct cpuid_policy *p, uint32_t leaf, uint32_t sub)
@@ -126,7 +127,8 @@ static void add_features(struct cpuid_policy *p, const struct source *s)
 	uint32_t r[4];
 
 	host_leaf(s, 1, 0, r);
-	r[1] = (r[1] & 0xff00) | 1u << 16; /* one logical processor; the APIC id comes with the vcpu */
+	r[1] = (r[1] & 0xff00) |
+	       1u << 16; /* one logical processor; the APIC id comes with the vcpu */
 	r[2] &= ALLOW_1C;
 	if (!p->xcr0_mask)
 		r[2] &= ~F1C_XSAVE;
@@ -321,8 +323,8 @@ void cpuid_policy_query(const struct cpuid_policy *p, const struct vcpu *v, uint
 	}
 }
 
-void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v,
-			 struct kvm_cpuid2 *out, unsigned max)
+void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v, struct kvm_cpuid2 *out,
+			 unsigned max)
 {
 	uint32_t r[4];
 
@@ -334,6 +336,9 @@ void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v,
 			.function = l->leaf,
 			.index = l->subleaf,
 			.flags = l->has_subleaf ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
-			.eax = r[0], .ebx = r[1], .ecx = r[2], .edx = r[3]};
+			.eax = r[0],
+			.ebx = r[1],
+			.ecx = r[2],
+			.edx = r[3]};
 	}
 }

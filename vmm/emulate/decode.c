@@ -32,7 +32,9 @@ int insn_fetch(struct vcpu *v, struct insn *in, unsigned skip)
 	memset(in->bytes, 0, sizeof(in->bytes));
 	memcpy(in->bytes, buf + skip, n - skip);
 	ZydisDecoderInit(&dec, MODE, ZYDIS_STACK_WIDTH_64);
-	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&dec, in->bytes, n - skip, &in->i, in->op)) ? 0 : -EINVAL;
+	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&dec, in->bytes, n - skip, &in->i, in->op))
+		       ? 0
+		       : -EINVAL;
 }
 
 void insn_done(struct vcpu *v, const struct insn *in)
@@ -113,30 +115,30 @@ uint64_t insn_address(const struct vcpu *v, const struct insn *in, const ZydisDe
 	return a;
 }
 
-#define ALU(insn)                                                                                  \
-	do {                                                                                       \
-		switch (bytes) {                                                                   \
-		case 1:                                                                            \
-			ALU_ONE(insn "b %b2, %b0");                                                \
-			break;                                                                     \
-		case 2:                                                                            \
-			ALU_ONE(insn "w %w2, %w0");                                                \
-			break;                                                                     \
-		case 4:                                                                            \
-			ALU_ONE(insn "l %k2, %k0");                                                \
-			break;                                                                     \
-		default:                                                                           \
-			ALU_ONE(insn "q %q2, %q0");                                                \
-		}                                                                                  \
+#define ALU(insn)                                   \
+	do {                                        \
+		switch (bytes) {                    \
+		case 1:                             \
+			ALU_ONE(insn "b %b2, %b0"); \
+			break;                      \
+		case 2:                             \
+			ALU_ONE(insn "w %w2, %w0"); \
+			break;                      \
+		case 4:                             \
+			ALU_ONE(insn "l %k2, %k0"); \
+			break;                      \
+		default:                            \
+			ALU_ONE(insn "q %q2, %q0"); \
+		}                                   \
 	} while (0)
 
 /* The processor itself computes the flags; carry goes in for adc and sbb. */
-#define ALU_ONE(text)                                                                              \
-	/* lea: over the red zone, without touching the flags */                                   \
-	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tbt $0, %1\n\t" text                           \
-			 "\n\tpushfq\n\tpopq %1\n\tleaq 128(%%rsp), %%rsp"                          \
-			 : "+r"(a), "+r"(f)                                                        \
-			 : "r"(b)                                                                  \
+#define ALU_ONE(text)                                                      \
+	/* lea: over the red zone, without touching the flags */           \
+	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tbt $0, %1\n\t" text   \
+			 "\n\tpushfq\n\tpopq %1\n\tleaq 128(%%rsp), %%rsp" \
+			 : "+r"(a), "+r"(f)                                \
+			 : "r"(b)                                          \
 			 : "cc", "memory")
 
 bool alu(ZydisMnemonic op, uint64_t a, uint64_t b, unsigned bytes, uint64_t *result,

@@ -16,7 +16,7 @@ struct store {
 	unsigned bytes;
 	uint64_t old, new; /* operand-sized */
 	uint64_t flags;
-	bool write; /* false: the operand stays as it is (cmpxchg that failed) */
+	bool write;	   /* false: the operand stays as it is (cmpxchg that failed) */
 	ZydisRegister reg; /* gets reg_val, NONE: none */
 	uint64_t reg_val;
 	int string; /* +1, -1: rdi moves; 0 */
@@ -34,7 +34,9 @@ static const ZydisDecodedOperand *written_operand(const struct insn *in)
 
 static uint64_t bit_op(ZydisMnemonic m, uint64_t old, uint64_t bit)
 {
-	return m == ZYDIS_MNEMONIC_BTS ? old | bit : m == ZYDIS_MNEMONIC_BTR ? old & ~bit : old ^ bit;
+	return m == ZYDIS_MNEMONIC_BTS	 ? old | bit
+	       : m == ZYDIS_MNEMONIC_BTR ? old & ~bit
+					 : old ^ bit;
 }
 
 /* Computes s->new and the rest from s->old. False: not an instruction for us. */
@@ -55,7 +57,7 @@ static bool compute(struct vcpu *v, const struct insn *in, struct store *s)
 	case ZYDIS_MNEMONIC_STOSW:
 	case ZYDIS_MNEMONIC_STOSD:
 	case ZYDIS_MNEMONIC_STOSQ:
-		s->new = v->regs.rax & width_mask(s->bytes);
+		s->new = v->regs.rax &width_mask(s->bytes);
 		s->string = v->regs.rflags & EFLAGS_DF ? -1 : 1;
 		return true;
 	case ZYDIS_MNEMONIC_MOVSB:
@@ -69,7 +71,7 @@ static bool compute(struct vcpu *v, const struct insn *in, struct store *s)
 	case ZYDIS_MNEMONIC_XCHG:
 		/* The register may be either operand. */
 		s->reg = in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? in->op[0].reg.value
-									: in->op[1].reg.value;
+								       : in->op[1].reg.value;
 		s->new = reg_read(v, s->reg);
 		s->reg_val = s->old;
 		return true;
@@ -107,7 +109,7 @@ static bool compute(struct vcpu *v, const struct insn *in, struct store *s)
 		return true;
 	}
 	case ZYDIS_MNEMONIC_NOT:
-		s->new = ~s->old & width_mask(s->bytes);
+		s->new = ~s->old &width_mask(s->bytes);
 		return true;
 	case ZYDIS_MNEMONIC_NEG:
 		return alu(ZYDIS_MNEMONIC_SUB, 0, s->old, s->bytes, &s->new, &s->flags);
@@ -176,7 +178,8 @@ enum emulate_result emulate_pt_write(struct vcpu *v, uint64_t va)
 	s.va = store_address(v, &in, op);
 	s.bytes = op->size / 8;
 	/* The fault must be this operand's, inside one entry. */
-	if (!s.bytes || s.bytes > 8 || va < s.va || va >= s.va + s.bytes || (s.va & 7) + s.bytes > 8)
+	if (!s.bytes || s.bytes > 8 || va < s.va || va >= s.va + s.bytes ||
+	    (s.va & 7) + s.bytes > 8)
 		return EMUL_UNHANDLED;
 	entry_va = s.va & ~7UL;
 	if (guest_copy_from(v, &entry, entry_va, sizeof(entry)))
@@ -188,7 +191,7 @@ enum emulate_result emulate_pt_write(struct vcpu *v, uint64_t va)
 			return EMUL_UNHANDLED;
 		uint64_t now = entry;
 		uint64_t mask = width_mask(s.bytes) << shift;
-		uint64_t put = s.write ? (entry & ~mask) | (s.new << shift & mask) : entry;
+		uint64_t put = s.write ? (entry & ~mask) | (s.new << shift &mask) : entry;
 		int rc = mm_ptwr_write(v, entry_va, &now, put, true);
 		if (!rc)
 			break;
@@ -240,8 +243,8 @@ enum emulate_result emulate_m2p_read(struct vcpu *v, uint64_t va)
 	}
 	default:
 		other = operand_read(v, op) & width_mask(mem->size / 8);
-		if (!alu(in.i.mnemonic, mem == &in.op[0] ? val : other, mem == &in.op[0] ? other : val,
-			 mem->size / 8, &result, &flags))
+		if (!alu(in.i.mnemonic, mem == &in.op[0] ? val : other,
+			 mem == &in.op[0] ? other : val, mem->size / 8, &result, &flags))
 			return EMUL_UNHANDLED;
 		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))

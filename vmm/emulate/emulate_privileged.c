@@ -10,13 +10,13 @@
 #include "vmm/emulate/msr.h"
 #include "vmm/emulate/port_io.h"
 
-#define VEC_DB 1
-#define VEC_PF 14
-#define EFLAGS_TF 0x100UL
-#define EFLAGS_DF 0x400UL
+#define VEC_DB		1
+#define VEC_PF		14
+#define EFLAGS_TF	0x100UL
+#define EFLAGS_DF	0x400UL
 #define DR6_SINGLE_STEP 0x4000UL
-#define CR0_TS 8UL
-#define CR4_GUEST_MASK 0x5000cUL /* TSD DE FSGSBASE OSXSAVE: Xen, PV_CR4_GUEST_MASK */
+#define CR0_TS		8UL
+#define CR4_GUEST_MASK	0x5000cUL /* TSD DE FSGSBASE OSXSAVE: Xen, PV_CR4_GUEST_MASK */
 
 typedef enum emulate_result (*op_fn)(struct vcpu *v, const struct emulate_env *env,
 				     const struct insn *in);
@@ -254,26 +254,16 @@ static const struct {
 	op_fn fn;
 	bool user; /* user mode may cause it, too */
 } ops[] = {
-	{ZYDIS_MNEMONIC_IN, op_in, true},
-	{ZYDIS_MNEMONIC_OUT, op_out, true},
-	{ZYDIS_MNEMONIC_INSB, op_string, true},
-	{ZYDIS_MNEMONIC_INSW, op_string, true},
-	{ZYDIS_MNEMONIC_INSD, op_string, true},
-	{ZYDIS_MNEMONIC_OUTSB, op_string, true},
-	{ZYDIS_MNEMONIC_OUTSW, op_string, true},
-	{ZYDIS_MNEMONIC_OUTSD, op_string, true},
-	{ZYDIS_MNEMONIC_CLI, op_cli_sti, true},
-	{ZYDIS_MNEMONIC_STI, op_cli_sti, true},
-	{ZYDIS_MNEMONIC_RDTSC, op_rdtsc, false},
-	{ZYDIS_MNEMONIC_RDTSCP, op_rdtsc, false},
-	{ZYDIS_MNEMONIC_CLTS, op_clts, false},
-	{ZYDIS_MNEMONIC_WBINVD, op_nothing, false},
-	{ZYDIS_MNEMONIC_INVD, op_nothing, false},
-	{ZYDIS_MNEMONIC_MOV, op_mov, false},
-	{ZYDIS_MNEMONIC_RDMSR, op_rdmsr, false},
-	{ZYDIS_MNEMONIC_WRMSR, op_wrmsr, false},
-	{ZYDIS_MNEMONIC_CPUID, op_cpuid, true},
-	{ZYDIS_MNEMONIC_XSETBV, op_xsetbv, false},
+	{ZYDIS_MNEMONIC_IN, op_in, true},	  {ZYDIS_MNEMONIC_OUT, op_out, true},
+	{ZYDIS_MNEMONIC_INSB, op_string, true},	  {ZYDIS_MNEMONIC_INSW, op_string, true},
+	{ZYDIS_MNEMONIC_INSD, op_string, true},	  {ZYDIS_MNEMONIC_OUTSB, op_string, true},
+	{ZYDIS_MNEMONIC_OUTSW, op_string, true},  {ZYDIS_MNEMONIC_OUTSD, op_string, true},
+	{ZYDIS_MNEMONIC_CLI, op_cli_sti, true},	  {ZYDIS_MNEMONIC_STI, op_cli_sti, true},
+	{ZYDIS_MNEMONIC_RDTSC, op_rdtsc, false},  {ZYDIS_MNEMONIC_RDTSCP, op_rdtsc, false},
+	{ZYDIS_MNEMONIC_CLTS, op_clts, false},	  {ZYDIS_MNEMONIC_WBINVD, op_nothing, false},
+	{ZYDIS_MNEMONIC_INVD, op_nothing, false}, {ZYDIS_MNEMONIC_MOV, op_mov, false},
+	{ZYDIS_MNEMONIC_RDMSR, op_rdmsr, false},  {ZYDIS_MNEMONIC_WRMSR, op_wrmsr, false},
+	{ZYDIS_MNEMONIC_CPUID, op_cpuid, true},	  {ZYDIS_MNEMONIC_XSETBV, op_xsetbv, false},
 };
 
 enum emulate_result emulate_privileged(struct vcpu *v, const struct emulate_env *env)

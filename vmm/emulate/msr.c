@@ -4,15 +4,15 @@
  */
 #include "vmm/emulate/msr.h"
 
-#define EFER_SCE (1UL << 0)
-#define EFER_LME (1UL << 8)
-#define EFER_LMA (1UL << 10)
-#define EFER_NX (1UL << 11)
-#define XEN_PAT 0x050100070406UL /* Xen: XEN_MSR_PAT */
-#define APIC_ENABLED 0x800UL
-#define APIC_BSP 0x100UL
+#define EFER_SCE	 (1UL << 0)
+#define EFER_LME	 (1UL << 8)
+#define EFER_LMA	 (1UL << 10)
+#define EFER_NX		 (1UL << 11)
+#define XEN_PAT		 0x050100070406UL /* Xen: XEN_MSR_PAT */
+#define APIC_ENABLED	 0x800UL
+#define APIC_BSP	 0x100UL
 #define LFENCE_SERIALISE 2UL
-#define TSC_FREQ_SEL (1UL << 24)
+#define TSC_FREQ_SEL	 (1UL << 24)
 
 enum {
 	TSC = 0x10,

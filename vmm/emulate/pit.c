@@ -93,7 +93,8 @@ static void control(struct pit *p, uint64_t now, uint8_t val)
 				c->latched = true;
 			}
 			if (!(val & 0x10)) {
-				c->status = (uint8_t)(output(c, now) << 7 | c->access << 4 | c->mode << 1);
+				c->status = (uint8_t)(output(c, now) << 7 | c->access << 4 |
+						      c->mode << 1);
 				c->status_latched = true;
 			}
 		}
