@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/guest_barrier.h"
 #include "devices/xenstore/xenstore.h"
 
 static void ring_failed(struct xenstore *xs, uint32_t error)
@@ -74,16 +75,21 @@ static void serve(void *arg, uint32_t events)
 {
 	struct xenstore *xs = arg;
 	eventfd_t n;
-	bool moved = false, again;
+	bool moved = false, fresh = false;
 
 	eventfd_read(xs->event_fd, &n);
 	if (!xs->ring || xs->ring->error)
 		return;
-	do {
-		again = take(xs);
-		again |= give(xs);
-		moved |= again;
-	} while (again && !xs->ring->error);
+	while (!xs->ring->error) {
+		if (take(xs) | give(xs)) {
+			moved = fresh = true;
+		} else if (fresh) {
+			fresh = false;
+			guest_barrier();
+		} else {
+			break;
+		}
+	}
 	if (moved)
 		evtchn_backend_send(xs->domain, (evtchn_port_t)xs->port);
 }
@@ -101,6 +107,7 @@ struct xenstore *xenstore_create(struct event_loop *l)
 
 	if (!xs)
 		return NULL;
+	guest_barrier_init();
 	xs->loop = l;
 	xs->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (store_init(&xs->store) || xs->event_fd < 0 ||
