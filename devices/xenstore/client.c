@@ -68,6 +68,9 @@ long client_take(struct client *c, const uint8_t *buf, size_t len)
 		size_t want = sizeof(h);
 		if (c->in_used >= sizeof(h)) {
 			memcpy(&h, c->in, sizeof(h));
+			/* Again, should the caller go on after an error. */
+			if (h.len > XENSTORE_PAYLOAD_MAX)
+				return -EPROTO;
 			want += h.len;
 		}
 		size_t n = want - c->in_used;

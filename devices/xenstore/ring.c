@@ -13,12 +13,12 @@
 #include "devices/guest_barrier.h"
 #include "devices/xenstore/xenstore.h"
 
+/* For good: the guest may overwrite what the ring says, so the ring is not asked. */
 static void ring_failed(struct xenstore *xs, uint32_t error)
 {
-	if (xs->ring->error != error)
-		domain_log(xs->domain, LOG_WARN, "the guest's xenstore ring is unusable (error %u)",
-			   error);
+	domain_log(xs->domain, LOG_WARN, "the guest's xenstore ring is unusable (error %u)", error);
 	xs->ring->error = error;
+	xs->failed = true;
 }
 
 /* Takes requests. True when something was taken. */
@@ -78,9 +78,9 @@ static void serve(void *arg, uint32_t events)
 	bool moved = false, fresh = false;
 
 	eventfd_read(xs->event_fd, &n);
-	if (!xs->ring || xs->ring->error)
+	if (!xs->ring || xs->failed)
 		return;
-	while (!xs->ring->error) {
+	while (!xs->failed) {
 		if (take(xs) | give(xs)) {
 			moved = fresh = true;
 		} else if (fresh) {

@@ -80,6 +80,7 @@ struct xenstore {
 	struct domain *domain;
 	struct xenstore_domain_interface *ring;
 	int port, event_fd;
+	bool failed; /* the guest broke the ring's rules: it is served no more */
 };
 
 /* client.c */
