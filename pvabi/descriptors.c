@@ -18,28 +18,24 @@
 int mm_check_descriptor(uint64_t *desc)
 {
 	uint64_t e = *desc;
-	uint64_t dpl = e >> 45 & 3;
 
 	if (!(e & SEG_P))
 		return 0; /* any use of it faults */
-	if (dpl == 0)
-		dpl = 3; /* no descriptor of ring 0 for a guest */
-	e = (e & ~SEG_DPL) | dpl << 45;
+	e |= SEG_DPL;	  /* a 64-bit guest has ring 3 only */
 	if (!(e & SEG_S)) {
 		if (!(e & SEG_TYPE))
 			return 0; /* the upper half of a call gate */
 		if ((e & SEG_TYPE) != CALL_GATE)
 			return -EINVAL;
 		uint64_t cs = e >> 16 & 0xffff;
-		/* Xen: guest_gate_selector_okay(): null, the guest's own, or a flat one
-		 * of Xen's code segments, with a ring of its own. */
-		if ((cs & ~3UL) && cs >> 3 >= FIRST_RESERVED_GDT_ENTRY &&
-		    (cs & ~3UL) != (FLAT_KERNEL_CS & ~3))
+		/* Xen: guest_gate_selector_okay(): the guest's own part of the GDT, its
+		 * LDT, or Xen's flat code segment. */
+		if (cs >> 3 >= FIRST_RESERVED_GDT_ENTRY && cs != FLAT_KERNEL_CS && !(cs & 4))
 			return -EINVAL;
 		if (e & (GATE_RESERVED | GATE_COUNT))
 			return -EINVAL;
 		/* DPL 0 makes every use fault; the real one is kept in the selector. */
-		e = (e & ~SEG_DPL & ~(3UL << 16)) | dpl << 16;
+		e = (e & ~SEG_DPL) | 3UL << 16;
 	}
 	if (e != *desc)
 		*desc = e;
@@ -102,6 +98,6 @@ long hypercall_update_descriptor(struct vcpu *v, const uint64_t *args)
 		__atomic_store_n(e, desc, __ATOMIC_SEQ_CST);
 		mm_type_put(d, mfn);
 	}
-	mm_page_put(p);
+	mm_page_put(d, mfn);
 	return rc ? -EINVAL : 0;
 }

@@ -205,7 +205,7 @@ void grant_release(struct domain *d, grant_ref_t ref, enum grant_pin pin)
 static void frame_put(struct domain *d, uint64_t mfn, bool readonly)
 {
 	if (readonly)
-		mm_page_put(&d->pages[mfn]);
+		mm_page_put(d, mfn);
 	else
 		mm_put_page_and_type(d, mfn);
 }

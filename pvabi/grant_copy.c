@@ -30,7 +30,7 @@ static void end_release(struct domain *d, const struct copy_end *e)
 	if (e->writable)
 		mm_put_page_and_type(d, e->mfn);
 	else
-		mm_page_put(&d->pages[e->mfn]);
+		mm_page_put(d, e->mfn);
 	if (e->is_grant)
 		grant_release(d, e->ref, e->writable ? PIN_HOST_RW : PIN_HOST_RO);
 }

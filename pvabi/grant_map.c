@@ -163,7 +163,7 @@ static int frame_hold(struct domain *d, uint64_t mfn, uint32_t flags)
 static void frame_drop(struct domain *d, uint64_t mfn, uint32_t flags)
 {
 	if (flags & GNTMAP_readonly)
-		mm_page_put(&d->pages[mfn]);
+		mm_page_put(d, mfn);
 	else
 		mm_put_page_and_type(d, mfn);
 }
@@ -278,7 +278,7 @@ static int unmap_common(struct vcpu *v, grant_handle_t handle, uint64_t host_add
 		rc = pte_replace(v, host_addr, mfn, new_addr, map->flags);
 		if (rc)
 			return rc;
-		d->ops->tlb_flush(d, ~0u, ~0ull);
+		mm_tlb_flush(d, ~0u, ~0ull);
 		use_end(v, map->ref, mfn, pins_of(map->flags).host, map->flags);
 		map->flags &= ~GNTMAP_host_map;
 	}

@@ -64,7 +64,7 @@ void grant_transfer(struct vcpu *v, struct gnttab_transfer *op)
 		op->status = GNTST_bad_page;
 		return;
 	}
-	d->ops->tlb_flush(d, ~0u, ~0ull);
+	mm_tlb_flush(d, ~0u, ~0ull);
 	switch (grant_peer(d, op->domid, false)) {
 	case PEER_SELF:
 		if (entry_commit(d, op->ref)) {

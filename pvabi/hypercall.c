@@ -39,7 +39,8 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(get_debugreg, 1, ALL, FN(get_debugreg), .flags = HC_UNLOCKED),
 	CALL(update_descriptor, 2, ALL, FN(update_descriptor)),
 	/* The upper bits are the extent to go on with (xen/hypercall.h: MEMOP_CMD_MASK). */
-	CALL(memory_op, 2, ALL, SUBOPS(memory_op, 1), .subop_mask = 0x3f),
+	CALL(memory_op, 2, ALL, SUBOPS(memory_op, 1), .subop_mask = 0x3f,
+	     .check = memory_op_check),
 	CALL(multicall, 2, ALL, FN(multicall), .flags = HC_UNLOCKED),
 	CALL(update_va_mapping, 3, ALL, FN(update_va_mapping)),
 	CALL(set_timer_op, 1, ALL, FN(set_timer_op), .flags = HC_UNLOCKED),

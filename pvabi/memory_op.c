@@ -22,16 +22,10 @@ static long maximum_ram_page(struct vcpu *v, void *arg, const uint64_t *args)
 	return (long)v->domain->nr_frames;
 }
 
-/* rcu_lock_domain_by_any_id() and the check that it is the caller's own. */
-static int own_domain(const struct domain *d, domid_t domid)
-{
-	return mm_foreign_domain(d, domid);
-}
-
 static long current_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct xen_memory_domain *m = arg;
-	int rc = own_domain(v->domain, m->domid);
+	int rc = mm_any_domain(v->domain, m->domid);
 
 	return rc ? rc : (long)v->domain->tot_pages;
 }
@@ -39,7 +33,7 @@ static long current_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 static long maximum_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct xen_memory_domain *m = arg;
-	int rc = own_domain(v->domain, m->domid);
+	int rc = mm_any_domain(v->domain, m->domid);
 
 	return rc ? rc : (long)v->domain->max_pages;
 }
@@ -47,10 +41,11 @@ static long maximum_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 static long maximum_gpfn(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct xen_memory_domain *m = arg;
-	int rc = own_domain(v->domain, m->domid);
-
+	int rc = mm_any_domain(v->domain, m->domid);
 	/* What the guest itself last said. */
-	return rc ? rc : (long)v->domain->shared_info->arch.max_pfn - 1;
+	uint64_t max = v->domain->shared_info->arch.max_pfn;
+
+	return rc ? rc : (long)(max ? max - 1 : 0);
 }
 
 static long machphys_mfn_list(struct vcpu *v, void *arg, const uint64_t *args)
@@ -70,13 +65,10 @@ static long machphys_mfn_list(struct vcpu *v, void *arg, const uint64_t *args)
 	return 0;
 }
 
-/* There is no M2P for 32-bit guests. */
+/* There is no M2P for 32-bit guests: Xen's answer with pv=no-32. */
 static long machphys_compat_mfn_list(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	struct xen_machphys_mfn_list *l = arg;
-
-	l->nr_extents = 0;
-	return 0;
+	return -EOPNOTSUPP;
 }
 
 static long machphys_mapping(struct vcpu *v, void *arg, const uint64_t *args)
@@ -90,29 +82,19 @@ static long machphys_mapping(struct vcpu *v, void *arg, const uint64_t *args)
 	return 0;
 }
 
-static long memory_map(struct vcpu *v, void *arg, const uint64_t *args)
-{
-	struct xen_memory_map *m = arg;
-	/* libxl gives a PV domain one entry: xc_domain_set_memmap_limit(). */
-	struct e820_entry e = {
-		.addr = 0, .size = v->domain->max_pages * PAGE_SIZE, .type = E820_RAM};
-
-	if (m->nr_entries) {
-		m->nr_entries = 1;
-		if (guest_copy_to(v, (uintptr_t)m->buffer.p, &e, sizeof(e)))
-			return -EFAULT;
-	}
-	return 0;
-}
-
 static long reserved_device_memory_map(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct xen_reserved_device_memory_map *m = arg;
 
+	if (!guest_addr_ok((uintptr_t)m->buffer.p))
+		return -EFAULT;
+	if (m->flags & ~XENMEM_RDM_ALL)
+		return -EINVAL;
 	m->nr_entries = 0; /* no IOMMU */
 	return 0;
 }
 
+/* A domain of ours has no memory sharing, as Xen by default. */
 static long nothing_shared(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	return 0;
@@ -123,15 +105,115 @@ static long not_permitted(struct vcpu *v, void *arg, const uint64_t *args)
 	return -EPERM;
 }
 
-/* The caller's physical map is its own business (paging_mode_translate is off). */
-static long not_translated(struct vcpu *v, void *arg, const uint64_t *args)
+/* The physical maps of PV domains, domain 0 included, are their own business
+ * (paging_mode_translate is off). */
+static long not_translated(const struct domain *d, domid_t domid)
 {
-	return -EACCES;
+	return mm_any_domain(d, domid) == -ESRCH ? -ESRCH : -EACCES;
 }
 
-static long no_vnuma(struct vcpu *v, void *arg, const uint64_t *args)
+static long add_to_physmap(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	return -EOPNOTSUPP;
+	const struct xen_add_to_physmap *a = arg;
+
+	return a->space == XENMAPSPACE_gmfn_foreign ? -ENOSYS : not_translated(v->domain, a->domid);
+}
+
+static long add_to_physmap_batch(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_add_to_physmap_batch *a = arg;
+
+	return a->space == XENMAPSPACE_gmfn_range ? -EOPNOTSUPP
+						  : not_translated(v->domain, a->domid);
+}
+
+static long remove_from_physmap(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_remove_from_physmap *r = arg;
+
+	return not_translated(v->domain, r->domid);
+}
+
+static long pod_target(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_pod_target *t = arg;
+
+	/* For HVM domains. */
+	return mm_any_domain(v->domain, t->domid) == -ESRCH ? -ESRCH : -EINVAL;
+}
+
+static long access_op(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_mem_access_op *a = arg;
+
+	/* rcu_lock_remote_domain_by_id(); and only HVM domains have it. */
+	if (a->domid == v->domain->domid)
+		return -EPERM;
+	return a->domid == 0 ? -EINVAL : -ESRCH;
+}
+
+static long claim_pages(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_memory_reservation *r = arg;
+
+	/* Here DOMID_SELF is no domain. */
+	if (r->extent_start.p || r->extent_order || r->mem_flags ||
+	    (r->domid && r->domid != v->domain->domid))
+		return -EINVAL;
+	return -EPERM;
+}
+
+static long acquire_resource(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_mem_acquire_resource *a = arg;
+
+	if (a->pad || a->frame >> 32 || (a->frame + a->nr_frames) >> 32)
+		return -EINVAL;
+	/* Of another domain only, and one that it runs the devices of. */
+	return a->domid == v->domain->domid || a->domid == 0 ? -EPERM : -ESRCH;
+}
+
+static long get_vnumainfo(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct xen_vnuma_topology_info *t = arg;
+
+	if (t->pad)
+		return -EINVAL;
+	int rc = mm_any_domain(v->domain, t->domid);
+	return rc ? rc : -EOPNOTSUPP;
+}
+
+/* The upper bits of the number are where Xen goes on after a preemption. What a
+ * guest gets that sets them for a call which is never preempted. */
+long memory_op_check(struct vcpu *v, const uint64_t *args)
+{
+	uint64_t start = args[0] >> MEMOP_EXTENT_SHIFT;
+
+	if (!start)
+		return 0;
+	switch (args[0] & ((1 << MEMOP_EXTENT_SHIFT) - 1)) {
+	case XENMEM_increase_reservation:
+	case XENMEM_decrease_reservation:
+	case XENMEM_populate_physmap:
+	case XENMEM_access_op:
+	case XENMEM_acquire_resource:
+		return 0;
+	case XENMEM_exchange:
+	case XENMEM_maximum_ram_page:
+	case XENMEM_current_reservation:
+	case XENMEM_maximum_reservation:
+	case XENMEM_maximum_gpfn:
+	case XENMEM_remove_from_physmap:
+	case XENMEM_claim_pages:
+	case XENMEM_get_vnumainfo:
+	case XENMEM_reserved_device_memory_map:
+		return -EINVAL;
+	case XENMEM_add_to_physmap:
+	case XENMEM_add_to_physmap_batch:
+		return start > UINT16_MAX ? -EDOM : 0;
+	default:
+		return -ENOSYS;
+	}
 }
 
 #define ROW(op, type, how, func)                                                  \
@@ -154,26 +236,24 @@ const struct subop memory_op_subops[] = {
 	ROW(maximum_reservation, struct xen_memory_domain, ARG_IN, maximum_reservation),
 	ROW(maximum_gpfn, struct xen_memory_domain, ARG_IN, maximum_gpfn),
 	ROW(machphys_mfn_list, struct xen_machphys_mfn_list, ARG_IN | ARG_OUT, machphys_mfn_list),
-	ROW(machphys_compat_mfn_list, struct xen_machphys_mfn_list, ARG_IN | ARG_OUT,
-	    machphys_compat_mfn_list),
+	BARE(machphys_compat_mfn_list, machphys_compat_mfn_list),
 	ROW(machphys_mapping, struct xen_machphys_mapping, ARG_OUT, machphys_mapping),
-	ROW(memory_map, struct xen_memory_map, ARG_IN | ARG_OUT, memory_map),
-	ROW(machine_memory_map, struct xen_memory_map, ARG_IN, not_permitted),
-	ROW(set_memory_map, struct xen_foreign_memory_map, ARG_IN, not_permitted),
-	ROW(add_to_physmap, struct xen_add_to_physmap, ARG_IN, not_translated),
-	ROW(add_to_physmap_batch, struct xen_add_to_physmap_batch, ARG_IN, not_translated),
-	ROW(remove_from_physmap, struct xen_remove_from_physmap, ARG_IN, not_translated),
-	BARE(set_pod_target, not_permitted),
-	BARE(get_pod_target, not_permitted),
+	ROW(memory_map, struct xen_memory_map, ARG_IN | ARG_OUT, memory_map_get),
+	BARE(machine_memory_map, not_permitted),
+	ROW(set_memory_map, struct xen_foreign_memory_map, ARG_IN, memory_map_set),
+	ROW(add_to_physmap, struct xen_add_to_physmap, ARG_IN, add_to_physmap),
+	ROW(add_to_physmap_batch, struct xen_add_to_physmap_batch, ARG_IN, add_to_physmap_batch),
+	ROW(remove_from_physmap, struct xen_remove_from_physmap, ARG_IN, remove_from_physmap),
+	ROW(set_pod_target, struct xen_pod_target, ARG_IN, pod_target),
+	ROW(get_pod_target, struct xen_pod_target, ARG_IN, pod_target),
 	BARE(get_sharing_freed_pages, nothing_shared),
 	BARE(get_sharing_shared_pages, nothing_shared),
-	BARE(paging_op, not_permitted),
-	BARE(access_op, not_permitted),
-	BARE(sharing_op, not_permitted),
-	ROW(claim_pages, struct xen_memory_reservation, ARG_IN, not_permitted),
+	/* paging_op and sharing_op: Xen has neither unless configured so; -ENOSYS. */
+	ROW(access_op, struct xen_mem_access_op, ARG_IN, access_op),
+	ROW(claim_pages, struct xen_memory_reservation, ARG_IN, claim_pages),
 	ROW(reserved_device_memory_map, struct xen_reserved_device_memory_map, ARG_IN | ARG_OUT,
 	    reserved_device_memory_map),
-	BARE(acquire_resource, not_permitted),
-	ROW(get_vnumainfo, struct xen_vnuma_topology_info, ARG_IN, no_vnuma),
+	ROW(acquire_resource, struct xen_mem_acquire_resource, ARG_IN, acquire_resource),
+	ROW(get_vnumainfo, struct xen_vnuma_topology_info, ARG_IN, get_vnumainfo),
 	{0},
 };

@@ -23,6 +23,7 @@ int mm_domain_init(struct domain *d)
 		return -ENOMEM;
 	}
 	mm_share_heap(d, d->shared_info_mfn, 1);
+	mm_tlb_init(d);
 	return 0;
 }
 
@@ -32,6 +33,9 @@ void mm_domain_destroy(struct domain *d)
 		munmap(d->pages, pages_size(d));
 	d->pages = NULL;
 	free(d->free_frames);
+	d->free_frames = NULL;
+	free(d->memory_map);
+	d->memory_map = NULL;
 }
 
 void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)
@@ -60,10 +64,12 @@ struct page_info *mm_page_get(struct domain *d, uint64_t mfn)
 	return p;
 }
 
-void mm_page_put(struct page_info *p)
+void mm_page_put(struct domain *d, uint64_t mfn)
 {
-	if (p->refs)
-		p->refs--;
+	struct page_info *p = &d->pages[mfn];
+
+	if (p->refs && !--p->refs && p->flags & PG_GIVEN_BACK)
+		mm_frame_unused(d, mfn);
 }
 
 static bool is_table(enum page_type type)
@@ -83,14 +89,18 @@ static int validate_segdesc(struct domain *d, uint64_t mfn)
 	return 0;
 }
 
+/* The first reference of a type. */
 static int become(struct domain *d, uint64_t mfn, enum page_type type)
 {
 	struct page_info *p = &d->pages[mfn];
+	uint32_t stamp = p->tlb_stamp;
 	int rc = 0;
 
 	/* A frame of Xen's can be mapped, never be a table. */
 	if (mfn >= d->heap_start && type != PGT_WRITABLE)
 		return -EINVAL;
+	if (p->type != type)
+		mm_tlb_flush_since(d, stamp);
 	p->type = type;
 	p->type_count = 1;
 	p->linear_in = p->linear_out = 0;
@@ -104,6 +114,7 @@ static int become(struct domain *d, uint64_t mfn, enum page_type type)
 	if (rc) {
 		p->type = PGT_NONE;
 		p->type_count = 0;
+		p->tlb_stamp = stamp;
 	}
 	return rc;
 }
@@ -128,10 +139,9 @@ void mm_type_put(struct domain *d, uint64_t mfn)
 
 	if (!p->type_count || --p->type_count)
 		return;
-	enum page_type type = p->type;
-	p->type = PGT_NONE;
-	if (is_table(type))
-		mm_table_invalidate(d, mfn, type);
+	if (is_table(p->type))
+		mm_table_invalidate(d, mfn, p->type);
+	p->tlb_stamp = d->tlb_clock;
 }
 
 int mm_get_page_and_type(struct domain *d, uint64_t mfn, enum page_type type)
@@ -142,14 +152,14 @@ int mm_get_page_and_type(struct domain *d, uint64_t mfn, enum page_type type)
 		return -EINVAL;
 	int rc = mm_type_get(d, mfn, type);
 	if (rc)
-		mm_page_put(p);
+		mm_page_put(d, mfn);
 	return rc;
 }
 
 void mm_put_page_and_type(struct domain *d, uint64_t mfn)
 {
 	mm_type_put(d, mfn);
-	mm_page_put(&d->pages[mfn]);
+	mm_page_put(d, mfn);
 }
 
 int mm_get_l4(struct domain *d, uint64_t mfn)
@@ -186,9 +196,17 @@ int mm_boot_tables(struct vcpu *v, uint64_t mfn)
 
 int mm_foreign_domain(const struct domain *d, uint32_t domid)
 {
+	if (domid == DOMID_SELF)
+		return 0;
+	/* Those of which Xen knows that they exist; there is no other domain here, and
+	 * this one has no rights to them (xsm/dummy.h: XSM_TARGET). */
+	return domid == DOMID_IO || domid == DOMID_XEN || (domid == 0 && d->domid) ? -EPERM
+										   : -ESRCH;
+}
+
+int mm_any_domain(const struct domain *d, domid_t domid)
+{
 	if (domid == DOMID_SELF || domid == d->domid)
 		return 0;
-	/* Xen: get_pg_owner() and xsm: another domain's pages are for the privileged;
-	 * there is no other domain here. */
-	return domid == DOMID_IO || domid == DOMID_XEN || domid == 0 ? -EPERM : -ESRCH;
+	return domid == 0 ? -EPERM : -ESRCH;
 }

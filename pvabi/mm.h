@@ -23,36 +23,47 @@ enum page_type {
 };
 
 /* page_info.flags. All zero: a frame of RAM that the guest owns. */
-#define PG_FREE 0x1	  /* given back: nobody's */
-#define PG_SHARED 0x2	  /* of the heap, and the guest may map it read-write */
-#define PG_PINNED 0x4	  /* MMUEXT_PIN_*: holds a type reference */
-#define PG_UNCLEAN 0x10	  /* free, with what the guest left in it */
+#define PG_FREE	      0x1 /* given back, and nobody refers to it: nobody's */
+#define PG_SHARED     0x2 /* of the heap, and the guest may map it read-write */
+#define PG_PINNED     0x4 /* MMUEXT_PIN_*: holds a type reference */
 #define PG_VALIDATING 0x8 /* its entries are being looked at now */
+/* The guest gave it back but still refers to it: it stays the guest's until the
+ * last reference goes (Xen: PGC_allocated is clear, the owner is still set). */
+#define PG_GIVEN_BACK 0x10
 
 struct page_info {
 	uint32_t refs;
 	uint32_t type_count;
-	uint8_t type; /* enum page_type; meaningful while type_count > 0 */
+	uint8_t type; /* enum page_type; without type_count: the last it had */
 	uint8_t flags;
-	/* Linear page tables: entries of other tables of the same level that name this
-	 * one (they are among type_count), and its own entries of that kind. Never
-	 * both: so they form no chains (Xen: arch/x86/mm.c, linear_pt_count). */
-	uint16_t linear_in, linear_out;
+	union {
+		/* A page table's: linear entries. How many entries of other tables of the
+		 * same level name this one (they are among type_count), and its own entries
+		 * of that kind. Never both: so they form no chains (Xen: arch/x86/mm.c,
+		 * linear_pt_count). */
+		struct {
+			uint16_t linear_in, linear_out;
+		};
+		/* Without type_count: domain.tlb_clock when the last reference of `type`
+		 * went (Xen: tlbflush_timestamp). */
+		uint32_t tlb_stamp;
+	};
 };
+_Static_assert(sizeof(struct page_info) == 16, "one for every frame of the machine");
 
 /* Entry bits (SDM vol. 3, 4.5). */
-#define PTE_P 0x001UL
-#define PTE_RW 0x002UL
-#define PTE_US 0x004UL
-#define PTE_A 0x020UL
-#define PTE_D 0x040UL
-#define PTE_PSE 0x080UL
-#define PTE_G 0x100UL
-#define PTE_AVAIL 0xe00UL
+#define PTE_P		 0x001UL
+#define PTE_RW		 0x002UL
+#define PTE_US		 0x004UL
+#define PTE_A		 0x020UL
+#define PTE_D		 0x040UL
+#define PTE_PSE		 0x080UL
+#define PTE_G		 0x100UL
+#define PTE_AVAIL	 0xe00UL
 #define PTE_GUEST_KERNEL (1UL << 52) /* Xen: _PAGE_GUEST_KERNEL */
-#define PTE_AVAIL_HIGH (0x7ffUL << 52)
-#define PTE_NX (1UL << 63)
-#define PTE_ADDR 0x000ffffffffff000UL
+#define PTE_AVAIL_HIGH	 (0x7ffUL << 52)
+#define PTE_NX		 (1UL << 63)
+#define PTE_ADDR	 0x000ffffffffff000UL
 
 static inline uint64_t pte_mfn(uint64_t pte)
 {
@@ -63,7 +74,7 @@ static inline uint64_t pte_mfn(uint64_t pte)
 struct page_info *mm_page_of_guest(const struct domain *d, uint64_t mfn);
 /* The same with a reference taken. */
 struct page_info *mm_page_get(struct domain *d, uint64_t mfn);
-void mm_page_put(struct page_info *p);
+void mm_page_put(struct domain *d, uint64_t mfn);
 
 /* Type references. Taking the first one of a page-table type validates the
  * frame's entries: -EINVAL, -EBUSY or -EPERM when they, or the frame's present
@@ -77,7 +88,8 @@ void mm_put_page_and_type(struct domain *d, uint64_t mfn);
 /* mm_validate.c: all entries of a table. */
 int mm_table_validate(struct domain *d, uint64_t mfn, enum page_type type);
 void mm_table_invalidate(struct domain *d, uint64_t mfn, enum page_type type);
-/* What a present L1 entry refers to. */
+/* What a present L1 entry refers to: -EINVAL for its bits, -EPERM for what is no
+ * memory, -EBUSY for memory that is not the guest's or must not be writable. */
 int mm_l1e_get(struct domain *d, uint64_t l1e);
 void mm_l1e_put(struct domain *d, uint64_t l1e);
 /* What an entry of a table of `level` 2..4 refers to; table_mfn holds it. */
@@ -96,23 +108,49 @@ int mm_check_descriptor(uint64_t *desc);
 enum pte_store_how { PTE_SET, PTE_PRESERVE_AD };
 void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 		  enum pte_store_how how);
+/* *pte = val when it is *old; else false and *old tells what it is. */
+bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old, uint64_t val);
 /* Changes entry `slot` of table frame `mfn` of `level` to `val` for guest v, with
  * references moved from the old to the new. */
 int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
 		    enum pte_store_how how);
+/* The same for an L1 entry that names a page of DOMID_IO: a domain without devices
+ * has none, so only what names the same page as before succeeds. */
+int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val,
+		       enum pte_store_how how);
+/* As a kernel's or a user's L4 about to be loaded: with or without the M2P. */
+void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show);
 
-/* The foreigndom argument of the MMU calls: 0 for the guest itself, -EPERM for
- * a domain it has no rights to, -ESRCH. */
+/* mm_flush.c: every flush that pvabi asks for goes through here, so that it is known
+ * which vcpus may still use a translation. As host_ops.tlb_flush. */
+void mm_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va);
+/* Whoever may have translations from before `stamp` loses them. */
+void mm_tlb_flush_since(struct domain *d, uint32_t stamp);
+void mm_tlb_init(struct domain *d);
+
+/* The foreigndom argument of the MMU calls (Xen: get_pg_owner()): 0 for the guest
+ * itself, which must be called DOMID_SELF; -EPERM for what exists but is not the
+ * guest's; -ESRCH. */
 int mm_foreign_domain(const struct domain *d, uint32_t domid);
+/* The same for calls that also take the guest's own number (Xen:
+ * rcu_lock_domain_by_any_id()). */
+int mm_any_domain(const struct domain *d, domid_t domid);
 
 /* Xen's mark in `count` of an MMU call that it restarts (xen/include/asm/mm.h); not public,
  * but a guest that sets it is answered the same way. */
 #define MMU_UPDATE_PREEMPTED 0x80000000u
 
-/* All of an array's addresses are ones that a guest may pass (Xen: guest_handle_okay). */
-static inline bool mm_range_ok(uint64_t va, uint64_t len)
+/* Called before every element of a batch, however long: lets others have the lock
+ * now and then (Xen: hypercall_preempt_check()). False: the domain has ended. */
+static inline bool mm_breathe(struct vcpu *v, uint64_t i)
 {
-	return !len || (guest_addr_ok(va) && va + len - 1 >= va && guest_addr_ok(va + len - 1));
+	struct domain *d = v->domain;
+
+	if (!i || i % 512)
+		return true;
+	domain_unlock(d);
+	domain_lock(d);
+	return !d->is_shut_down;
 }
 
 /* mmuext.c: MMUEXT_NEW_BASEPTR, and what a mov to CR3 does. */
@@ -122,7 +160,21 @@ int mm_new_baseptr(struct vcpu *v, uint64_t mfn);
 int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
 
 /* mm_alloc.c: frames that the guest gave back and may have again. */
-uint64_t mm_alloc_frames(struct domain *d, unsigned order);
+
+/* 2^order frames, aligned, all below machine address 2^bits (0: anywhere).
+ * INVALID_MFN when there are none or the guest has its maximum. */
+uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits);
+/* The M2P of `nr` frames: they are pfn and so on. */
+void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr);
+/* Takes a frame of RAM from the guest as soon as nobody refers to it. -EINVAL when
+ * it is not the guest's, -ENOMEM. */
 int mm_free_frame(struct domain *d, uint64_t mfn);
+/* The last reference to a frame given back went. */
+void mm_frame_unused(struct domain *d, uint64_t mfn);
+/* XENMEM_exchange: nr_in frames that nobody refers to for nr_out times 2^out_order
+ * others; all or none. -EINVAL, -ENOMEM. */
+#define MM_EXCHANGE_MAX 512 /* frames of a chunk: Xen, CONFIG_DOMU_MAX_ORDER */
+int mm_exchange_frames(struct domain *d, const uint64_t *in, unsigned nr_in, uint64_t *out,
+		       unsigned nr_out, unsigned out_order, unsigned bits);
 
 #endif

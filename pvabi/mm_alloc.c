@@ -4,41 +4,63 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pvabi/mm.h"
 
+static int bitmap_make(struct domain *d)
+{
+	if (!d->free_frames)
+		d->free_frames = calloc(d->nr_ram / 64 + 1, sizeof(*d->free_frames));
+	return d->free_frames ? 0 : -ENOMEM;
+}
+
 static bool is_free(const struct domain *d, uint64_t mfn)
 {
-	const struct page_info *p = &d->pages[mfn];
+	return d->free_frames[mfn / 64] >> (mfn % 64) & 1;
+}
 
-	/* Somebody may still map a frame that was given back. */
-	return (d->free_frames[mfn / 64] >> (mfn % 64) & 1) && !p->refs && !p->type_count;
+/* Nobody's now. */
+static void frame_free(struct domain *d, uint64_t mfn)
+{
+	struct page_info *p = &d->pages[mfn];
+
+	d->free_frames[mfn / 64] |= 1UL << mfn % 64;
+	p->flags = PG_FREE;
+	if (mfn < d->nr_m2p)
+		d->m2p[mfn] = INVALID_MFN;
+	if (mfn < d->free_hint)
+		d->free_hint = mfn;
+}
+
+/* The guest's again, as it was. */
+static void frame_restore(struct domain *d, uint64_t mfn, uint64_t pfn)
+{
+	d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
+	d->pages[mfn].flags = 0;
+	if (mfn < d->nr_m2p)
+		d->m2p[mfn] = pfn;
+	d->tot_pages++;
+}
+
+void mm_frame_unused(struct domain *d, uint64_t mfn)
+{
+	frame_free(d, mfn);
+	d->tot_pages--;
+	d->ops->frames_released(d, mfn, 1);
 }
 
 int mm_free_frame(struct domain *d, uint64_t mfn)
 {
 	struct page_info *p = mm_page_of_guest(d, mfn);
 
-	/* Heap frames are Xen's; a pinned table, or one in use, is not a reservation. */
-	if (!p || mfn >= d->nr_ram || (p->flags & PG_PINNED))
+	/* Heap frames are Xen's. */
+	if (!p || mfn >= d->nr_ram)
 		return -EINVAL;
-	if (!d->free_frames) {
-		d->free_frames = calloc(d->nr_ram / 64 + 1, sizeof(*d->free_frames));
-		if (!d->free_frames)
-			return -ENOMEM;
-	}
-	d->free_frames[mfn / 64] |= 1UL << mfn % 64;
-	p->flags |= PG_FREE;
-	d->tot_pages--;
-	if (mfn < d->nr_m2p)
-		d->m2p[mfn] = INVALID_MFN;
-	if (mfn < d->free_hint)
-		d->free_hint = mfn;
+	if (bitmap_make(d))
+		return -ENOMEM;
+	p->flags |= PG_GIVEN_BACK;
 	if (!p->refs)
-		d->ops->frames_released(d, mfn, 1);
-	else
-		p->flags |= PG_UNCLEAN;
+		mm_frame_unused(d, mfn);
 	return 0;
 }
 
@@ -50,29 +72,95 @@ static bool run_is_free(const struct domain *d, uint64_t mfn, uint64_t nr)
 	return true;
 }
 
-uint64_t mm_alloc_frames(struct domain *d, unsigned order)
+/* The first aligned run at or above the hint, and below `limit`. */
+static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t limit)
 {
-	uint64_t nr = 1UL << order;
+	for (uint64_t mfn = d->free_hint & ~(nr - 1); mfn + nr <= limit; mfn += nr) {
+		if (nr <= 64 && mfn % 64 == 0 && !d->free_frames[mfn / 64]) {
+			mfn += 64 - nr; /* a word without any */
+			continue;
+		}
+		if (run_is_free(d, mfn, nr))
+			return mfn;
+	}
+	return INVALID_MFN;
+}
+
+uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
+{
+	uint64_t nr = 1UL << order, limit = d->nr_ram;
 
 	if (!d->free_frames || d->tot_pages + nr > d->max_pages)
 		return INVALID_MFN;
-	for (uint64_t mfn = d->free_hint & ~(nr - 1); mfn + nr <= d->nr_ram; mfn += nr) {
-		if (nr == 1 && mfn % 64 == 0 && !d->free_frames[mfn / 64]) {
-			mfn += 63; /* a word without any */
-			continue;
-		}
-		if (!run_is_free(d, mfn, nr))
-			continue;
-		for (uint64_t i = mfn; i < mfn + nr; i++) {
-			d->free_frames[i / 64] &= ~(1UL << i % 64);
-			if (d->pages[i].flags & PG_UNCLEAN)
-				memset(frame_ptr(d, i), 0, PAGE_SIZE);
-			d->pages[i].flags = 0;
-		}
-		if (nr == 1)
-			d->free_hint = mfn + 1;
-		d->tot_pages += nr;
-		return mfn;
+	if (bits && bits < 64 && limit > 1UL << bits >> PAGE_SHIFT)
+		limit = 1UL << bits >> PAGE_SHIFT;
+	uint64_t first = run_find(d, nr, limit);
+	if (first == INVALID_MFN)
+		return INVALID_MFN;
+	for (uint64_t mfn = first; mfn < first + nr; mfn++) {
+		d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
+		d->pages[mfn].flags = 0;
 	}
-	return INVALID_MFN;
+	if (nr == 1)
+		d->free_hint = first + 1;
+	d->tot_pages += nr;
+	return first;
+}
+
+void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr)
+{
+	for (uint64_t i = 0; i < nr && mfn + i < d->nr_m2p; i++)
+		d->m2p[mfn + i] = pfn + i;
+}
+
+/* Frames that nobody may refer to (Xen: steal_page()). */
+static int frames_take(struct domain *d, const uint64_t *in, uint64_t *m2p, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		const struct page_info *p = in[i] < d->nr_ram ? &d->pages[in[i]] : NULL;
+
+		/* One that is named twice is not there the second time. */
+		if (!p || p->flags & (PG_FREE | PG_GIVEN_BACK) || p->refs) {
+			while (i-- > 0)
+				frame_restore(d, in[i], m2p[i]);
+			return -EINVAL;
+		}
+		m2p[i] = in[i] < d->nr_m2p ? d->m2p[in[i]] : INVALID_MFN;
+		frame_free(d, in[i]);
+		d->tot_pages--;
+	}
+	return 0;
+}
+
+int mm_exchange_frames(struct domain *d, const uint64_t *in, unsigned nr_in, uint64_t *out,
+		       unsigned nr_out, unsigned out_order, unsigned bits)
+{
+	uint64_t m2p[MM_EXCHANGE_MAX];
+	unsigned i;
+	int rc;
+
+	if (bitmap_make(d))
+		return -ENOMEM;
+	rc = frames_take(d, in, m2p, nr_in);
+	if (rc)
+		return rc;
+	for (i = 0; i < nr_out; i++) {
+		out[i] = mm_alloc_frames(d, out_order, bits);
+		if (out[i] == INVALID_MFN)
+			break;
+	}
+	if (i < nr_out) {
+		while (i-- > 0)
+			for (uint64_t j = 0; j < 1UL << out_order; j++) {
+				frame_free(d, out[i] + j);
+				d->tot_pages--;
+			}
+		for (i = 0; i < nr_in; i++)
+			frame_restore(d, in[i], m2p[i]);
+		return -ENOMEM;
+	}
+	for (i = 0; i < nr_in; i++)
+		if (is_free(d, in[i]))
+			d->ops->frames_released(d, in[i], 1);
+	return 0;
 }

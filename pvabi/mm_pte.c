@@ -8,8 +8,7 @@
 
 /* Bits that may change without a look at what the entry refers to
  * (Xen: FASTPATH_FLAG_WHITELIST; NX and the available bits). */
-#define L1_HARMLESS (PTE_NX | PTE_AVAIL_HIGH | PTE_AVAIL | PTE_G | PTE_D | PTE_A | PTE_US)
-#define LX_HARMLESS (L1_HARMLESS | PTE_RW)
+#define HARMLESS (PTE_NX | PTE_AVAIL_HIGH | PTE_AVAIL | PTE_G | PTE_D | PTE_A | PTE_US)
 
 void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 		  enum pte_store_how how)
@@ -24,15 +23,35 @@ void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 		v->domain->ops->pte_overwritten(v, maddr);
 }
 
+bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old, uint64_t val)
+{
+	if (!__atomic_compare_exchange_n(pte, old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	if ((*old & PTE_P) && *old != val)
+		v->domain->ops->pte_overwritten(v, maddr);
+	return true;
+}
+
+/* The processor may set A and D meanwhile; nobody changes the rest. */
+static uint64_t pte_read(const uint64_t *pte)
+{
+	return __atomic_load_n(pte, __ATOMIC_RELAXED);
+}
+
+static bool similar(uint64_t old, uint64_t adjusted)
+{
+	return (old & PTE_P) && !((old ^ adjusted) & ~HARMLESS);
+}
+
 static int update_l1(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 		     enum pte_store_how how)
 {
 	struct domain *d = v->domain;
-	uint64_t old = *pte;
+	uint64_t old = pte_read(pte);
 
 	if (val & PTE_P) {
 		uint64_t adjusted = mm_adjust(val, 1);
-		if ((old & PTE_P) && !((old ^ adjusted) & ~L1_HARMLESS)) {
+		if (similar(old, adjusted)) {
 			mm_pte_store(v, pte, maddr, adjusted, how);
 			return 0;
 		}
@@ -50,12 +69,11 @@ static int update_lx(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val
 		     uint64_t table_mfn, enum pte_store_how how)
 {
 	struct domain *d = v->domain;
-	uint64_t old = *pte;
+	uint64_t old = pte_read(pte);
 
 	if (val & PTE_P) {
 		uint64_t adjusted = mm_adjust(val, level);
-		if ((old & PTE_P) && !((old ^ adjusted) & ~LX_HARMLESS) &&
-		    !(val & (PTE_G | PTE_PSE))) {
+		if (similar(old, adjusted) && !(val & PTE_G)) {
 			mm_pte_store(v, pte, maddr, adjusted, how);
 			return 0;
 		}
@@ -78,6 +96,33 @@ int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level,
 	if (level == 1)
 		return update_l1(v, pte, maddr, val, how);
 	if (!mm_guest_slot(level, slot))
-		return -EPERM;
+		return -EINVAL;
 	return update_lx(v, pte, maddr, val, level, mfn, how);
+}
+
+int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val,
+		       enum pte_store_how how)
+{
+	const uint64_t *pte = (const uint64_t *)frame_ptr(v->domain, mfn) + slot;
+
+	if ((val & PTE_P) && !similar(pte_read(pte), mm_adjust(val, 1))) {
+		int rc = mm_l1e_get(v->domain, val);
+		if (rc)
+			return rc;
+		mm_l1e_put(v->domain, val);
+		return -EBUSY; /* memory, and so not DOMID_IO's */
+	}
+	return mm_entry_update(v, mfn, slot, 1, val, how);
+}
+
+void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show)
+{
+	const struct domain *d = v->domain;
+	unsigned slot = d->m2p_va >> 39 & 511;
+	uint64_t *pte = (uint64_t *)frame_ptr(d, mfn) + slot;
+	uint64_t val = show ? d->xen_l4[slot - XEN_L4_FIRST] : 0;
+
+	/* The processor sets A. */
+	if ((pte_read(pte) ^ val) & ~PTE_A)
+		mm_pte_store(v, pte, mfn * PAGE_SIZE + 8 * slot, val, PTE_SET);
 }

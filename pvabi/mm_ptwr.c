@@ -11,20 +11,32 @@ static int write_locked(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new
 	struct domain *d = v->domain;
 	struct guest_walk w;
 
-	if (!guest_addr_ok(va) || !guest_walk(d, vcpu_l4(v), va, &w) || !w.present ||
-	    w.level != 1 || w.writable)
+	/* Xen: pv_ro_page_fault() looks at the L1 entry only. */
+	if (!guest_addr_ok(va) || !guest_walk(d, v->guest_table, va, &w) || !w.present ||
+	    w.level != 1 || (w.pte & PTE_RW))
 		return -ENOENT;
 	uint64_t mfn = w.maddr >> PAGE_SHIFT;
-	struct page_info *p = mm_page_of_guest(d, mfn);
+	const struct page_info *p = mm_page_of_guest(d, mfn);
 	if (!p || !p->type_count || p->type != PGT_L1)
 		return -ENOENT;
-	uint64_t now = *(uint64_t *)((uint8_t *)frame_ptr(d, mfn) + (w.maddr & (PAGE_SIZE - 1)));
-	if (cmpxchg && now != *old) {
-		*old = now;
+	/* Also for a compare that will fail (Xen: ptwr_emulated_update()). */
+	if ((new &PTE_P) && mm_l1e_get(d, new))
+		return -EINVAL;
+	new = mm_adjust(new, 1);
+	uint64_t *pte = frame_ptr(d, mfn);
+	pte += (w.maddr & (PAGE_SIZE - 1)) / 8;
+	if (!cmpxchg) {
+		uint64_t was = __atomic_load_n(pte, __ATOMIC_RELAXED);
+		mm_pte_store(v, pte, w.maddr, new, PTE_SET);
+		mm_l1e_put(d, was);
+		return 0;
+	}
+	if (!mm_pte_cmpxchg(v, pte, w.maddr, old, new)) {
+		mm_l1e_put(d, new);
 		return -EAGAIN;
 	}
-	return mm_entry_update(v, mfn, (w.maddr & (PAGE_SIZE - 1)) / 8, 1, new, PTE_SET) ? -EINVAL
-											 : 0;
+	mm_l1e_put(d, *old);
+	return 0;
 }
 
 int mm_ptwr_write(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new, bool cmpxchg)

@@ -49,11 +49,10 @@ int mm_l1e_get(struct domain *d, uint64_t e)
 		return -EINVAL;
 	if (mfn >= d->nr_frames || (mfn >= d->nr_ram && mfn < d->heap_start))
 		return mfn == ENTRY_INVALID_MFN ? -EINVAL : -EPERM;
-	struct page_info *p = mm_page_get(d, mfn);
-	if (!p)
+	if (!mm_page_get(d, mfn))
 		return -EBUSY;
 	if ((e & PTE_RW) && mm_type_get(d, mfn, PGT_WRITABLE)) {
-		mm_page_put(p);
+		mm_page_put(d, mfn);
 		return -EBUSY;
 	}
 	return 0;
@@ -67,7 +66,7 @@ void mm_l1e_put(struct domain *d, uint64_t e)
 		return;
 	if (e & PTE_RW)
 		mm_type_put(d, mfn);
-	mm_page_put(&d->pages[mfn]);
+	mm_page_put(d, mfn);
 }
 
 /* A read-only entry of a table of level n that names a table of level n: a
@@ -87,7 +86,7 @@ static int linear_get(struct domain *d, uint64_t e, unsigned level, uint64_t tab
 	struct page_info *from = &d->pages[table_mfn];
 	if (p->flags & PG_VALIDATING || p->linear_out || from->linear_in ||
 	    p->linear_in == UINT16_MAX || p->type_count == UINT32_MAX) {
-		mm_page_put(p);
+		mm_page_put(d, mfn);
 		return -EINVAL;
 	}
 	p->type_count++;
@@ -110,8 +109,7 @@ int mm_lxe_get(struct domain *d, uint64_t e, unsigned level, uint64_t table_mfn)
 		return -EINVAL;
 	if (is_linear(d, e, level))
 		return linear_get(d, e, level, table_mfn);
-	int rc = mm_get_page_and_type(d, pte_mfn(e), PGT_L1 + level - 2);
-	return rc;
+	return mm_get_page_and_type(d, pte_mfn(e), PGT_L1 + level - 2);
 }
 
 void mm_lxe_put(struct domain *d, uint64_t e, unsigned level, uint64_t table_mfn)

@@ -23,34 +23,39 @@ static int write_data(struct vcpu *v, uint64_t mfn, uint64_t offset, uint64_t va
 	return 0;
 }
 
-static int pt_update(struct vcpu *v, uint64_t ptr, uint64_t val, unsigned cmd, bool foreign)
+/* Whose pages the new entries name: the foreigndom argument. */
+struct owner {
+	int rc;	 /* 0: the guest itself; else what it gets for trying */
+	bool io; /* DOMID_IO: anybody may try */
+};
+
+static int pt_update(struct vcpu *v, uint64_t ptr, uint64_t val, unsigned cmd,
+		     const struct owner *o, bool *flush)
 {
+	enum pte_store_how how = cmd == MMU_PT_UPDATE_PRESERVE_AD ? PTE_PRESERVE_AD : PTE_SET;
 	struct domain *d = v->domain;
 	uint64_t mfn = ptr >> PAGE_SHIFT;
 	unsigned slot = (ptr & (PAGE_SIZE - 1)) / 8;
-	struct page_info *p = mm_page_get(d, mfn);
+	const struct page_info *p = mm_page_get(d, mfn);
 	int rc;
 
 	if (!p)
 		return -EINVAL;
-	if (p->type_count && p->type >= PGT_L1 && p->type <= PGT_L4) {
-		unsigned level = p->type - PGT_L1 + 1;
-		uint64_t old = ((uint64_t *)frame_ptr(d, mfn))[slot];
-
-		if (foreign && level > 1)
-			rc = -EINVAL;
-		else
-			rc = mm_entry_update(v, mfn, slot, level, val,
-					     cmd == MMU_PT_UPDATE_PRESERVE_AD ? PTE_PRESERVE_AD
-									      : PTE_SET);
-		/* Xen flushes after every change above L1, for its linear tables; here it
-		 * keeps this vcpu from using a table that the entry no longer names. */
-		if (!rc && level > 1 && (old & PTE_P))
-			d->ops->tlb_flush(d, 1u << v->id, ~0UL);
-	} else {
+	if (!p->type_count || p->type < PGT_L1 || p->type > PGT_L4) {
 		rc = write_data(v, mfn, slot * 8UL, val);
+	} else if (p->type == PGT_L1) {
+		rc = o->io ? mm_entry_update_io(v, mfn, slot, val, how)
+			   : mm_entry_update(v, mfn, slot, 1, val, how);
+	} else if (o->io) {
+		rc = -EINVAL;
+	} else {
+		bool present = ((const uint64_t *)frame_ptr(d, mfn))[slot] & PTE_P;
+
+		rc = mm_entry_update(v, mfn, slot, p->type - PGT_L1 + 1, val, how);
+		/* Xen flushes for every change above L1. Absent entries are not cached. */
+		*flush |= !rc && present;
 	}
-	mm_page_put(p);
+	mm_page_put(d, mfn);
 	return rc;
 }
 
@@ -62,7 +67,8 @@ static int machphys_update(struct domain *d, uint64_t mfn, uint64_t pfn)
 	return 0;
 }
 
-static int one_update(struct vcpu *v, const struct mmu_update *req, int foreign)
+static int one_update(struct vcpu *v, const struct mmu_update *req, const struct owner *o,
+		      bool *flush)
 {
 	unsigned cmd = req->ptr & 7;
 
@@ -70,25 +76,41 @@ static int one_update(struct vcpu *v, const struct mmu_update *req, int foreign)
 	case MMU_NORMAL_PT_UPDATE:
 	case MMU_PT_UPDATE_PRESERVE_AD:
 	case MMU_PT_UPDATE_NO_TRANSLATE:
-		/* A foreign page can only be named by a present entry. */
-		if (foreign && (req->val & PTE_P))
-			return foreign;
-		return pt_update(v, req->ptr & ~7UL, req->val, cmd, foreign != 0);
+		return o->rc ? o->rc : pt_update(v, req->ptr & ~7UL, req->val, cmd, o, flush);
 	case MMU_MACHPHYS_UPDATE:
-		return foreign ? foreign
-			       : machphys_update(v->domain, req->ptr >> PAGE_SHIFT, req->val);
+		if (o->rc || o->io)
+			return o->rc ? o->rc : -EINVAL;
+		return machphys_update(v->domain, req->ptr >> PAGE_SHIFT, req->val);
 	default:
 		return -ENOSYS;
 	}
+}
+
+/* -ESRCH when there is no such domain; what else it may refuse is found only when
+ * there is an update (Xen: xsm_mmu_update()). */
+static int owner_find(const struct domain *d, uint32_t foreigndom, struct owner *o)
+{
+	uint16_t pg = (uint16_t)foreigndom;
+
+	o->io = pg == DOMID_IO;
+	o->rc = o->io ? 0 : mm_foreign_domain(d, pg);
+	if (o->rc == -ESRCH)
+		return o->rc;
+	/* The upper half: whose tables are changed, plus one. DOMID_SELF is none there. */
+	if (foreigndom >> 16 && (foreigndom >> 16) - 1 != d->domid)
+		o->rc = -EPERM;
+	return 0;
 }
 
 long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 {
 	uint64_t reqs = args[0], pdone = args[2];
 	uint32_t count = (uint32_t)args[1], foreigndom = (uint32_t)args[3];
-	uint32_t done = 0, i;
+	uint32_t done = 0, i = 0;
 	struct mmu_update req;
-	int rc = 0;
+	struct owner o;
+	bool flush = false;
+	int rc;
 
 	/* Xen restarts itself with these; a guest has no use for them. */
 	if (count == MMU_UPDATE_PREEMPTED && !reqs)
@@ -98,24 +120,20 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 		if (pdone && guest_copy_from(v, &done, pdone, sizeof(done)))
 			done = 0;
 	}
-	if (!mm_range_ok(reqs, (uint64_t)count * sizeof(req)))
+	if (!guest_addr_ok(reqs))
 		return -EFAULT;
-	/* The upper half names the domain whose tables are changed, plus one. */
-	if (foreigndom >> 16) {
-		uint16_t pt_dom = (uint16_t)((foreigndom >> 16) - 1);
-		if (pt_dom != v->domain->domid)
-			return pt_dom ? -ESRCH : -EPERM;
-	}
-	int foreign = mm_foreign_domain(v->domain, foreigndom & 0xffff);
-	if (foreign == -ESRCH)
-		return foreign;
-	for (i = 0; i < count; i++) {
+	if (foreigndom >> 16 && (foreigndom >> 16) - 1 != v->domain->domid && foreigndom >> 16 != 1)
+		return -ESRCH;
+	rc = owner_find(v->domain, foreigndom, &o);
+	for (; !rc && i < count && mm_breathe(v, i); i++) {
 		rc = guest_copy_from(v, &req, reqs + (uint64_t)i * sizeof(req), sizeof(req));
 		if (!rc)
-			rc = one_update(v, &req, foreign);
+			rc = one_update(v, &req, &o, &flush);
 		if (rc)
 			break;
 	}
+	if (flush)
+		mm_tlb_flush(v->domain, ~0u, ~0UL);
 	done += i;
 	if (pdone)
 		guest_copy_to(v, pdone, &done, sizeof(done));

@@ -45,12 +45,14 @@ int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 
 	if (mfn == old) {
 		/* Xen, new_guest_cr3: the same table again is a TLB flush. */
-		d->ops->tlb_flush(d, 1u << v->id, ~0UL);
+		mm_tlb_flush(d, 1u << v->id, ~0UL);
 		return 0;
 	}
 	int rc = mm_get_l4(d, mfn);
 	if (rc)
 		return rc;
+	if (!(d->vm_assist & 1UL << VMASST_TYPE_m2p_strict))
+		mm_l4_show_m2p(v, mfn, true);
 	v->guest_table = mfn;
 	if (old)
 		mm_put_l4(d, old);
@@ -73,6 +75,8 @@ static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
 		int rc = mm_get_l4(d, op->arg1.mfn);
 		if (rc)
 			return rc;
+		if (d->vm_assist & 1UL << VMASST_TYPE_m2p_strict)
+			mm_l4_show_m2p(v, op->arg1.mfn, false);
 	}
 	v->guest_table_user = op->arg1.mfn;
 	if (old)
@@ -82,13 +86,13 @@ static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
 
 static int flush_local(struct vcpu *v, const struct mmuext_op *op)
 {
-	v->domain->ops->tlb_flush(v->domain, 1u << v->id, ~0UL);
+	mm_tlb_flush(v->domain, 1u << v->id, ~0UL);
 	return 0;
 }
 
 static int flush_all(struct vcpu *v, const struct mmuext_op *op)
 {
-	v->domain->ops->tlb_flush(v->domain, ~0u, ~0UL);
+	mm_tlb_flush(v->domain, ~0u, ~0UL);
 	return 0;
 }
 
@@ -98,7 +102,7 @@ static int flush_multi(struct vcpu *v, const struct mmuext_op *op)
 
 	if (mm_vcpu_mask(v, (uintptr_t)op->arg2.vcpumask.p, &mask))
 		return -EINVAL;
-	v->domain->ops->tlb_flush(v->domain, mask, ~0UL);
+	mm_tlb_flush(v->domain, mask, ~0UL);
 	return 0;
 }
 
@@ -106,7 +110,7 @@ static int flush_multi(struct vcpu *v, const struct mmuext_op *op)
 static void invlpg(struct vcpu *v, uint32_t mask, uint64_t va)
 {
 	if (guest_addr_ok(va))
-		v->domain->ops->tlb_flush(v->domain, mask, va & PAGE_MASK);
+		mm_tlb_flush(v->domain, mask, va & PAGE_MASK);
 }
 
 static int invlpg_local(struct vcpu *v, const struct mmuext_op *op)
@@ -156,7 +160,7 @@ static int clear_page(struct vcpu *v, const struct mmuext_op *op)
 {
 	struct domain *d = v->domain;
 
-	if (op->arg1.mfn >= d->nr_ram || mm_get_page_and_type(d, op->arg1.mfn, PGT_WRITABLE))
+	if (mm_get_page_and_type(d, op->arg1.mfn, PGT_WRITABLE))
 		return -EINVAL;
 	memset(frame_ptr(d, op->arg1.mfn), 0, PAGE_SIZE);
 	mm_put_page_and_type(d, op->arg1.mfn);
@@ -168,8 +172,7 @@ static int copy_page(struct vcpu *v, const struct mmuext_op *op)
 	struct domain *d = v->domain;
 	uint64_t src = op->arg2.src_mfn, dst = op->arg1.mfn;
 
-	if (src >= d->nr_ram || dst >= d->nr_ram || !mm_page_of_guest(d, src) ||
-	    mm_get_page_and_type(d, dst, PGT_WRITABLE))
+	if (!mm_page_of_guest(d, src) || mm_get_page_and_type(d, dst, PGT_WRITABLE))
 		return -EINVAL;
 	memmove(frame_ptr(d, dst), frame_ptr(d, src), PAGE_SIZE);
 	mm_put_page_and_type(d, dst);
@@ -219,12 +222,12 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		if (pdone && guest_copy_from(v, &done, pdone, sizeof(done)))
 			done = 0;
 	}
-	if (!mm_range_ok(list, (uint64_t)count * sizeof(op)))
+	if (!guest_addr_ok(list))
 		return -EFAULT;
-	int foreign = mm_foreign_domain(v->domain, foreigndom);
+	int foreign = mm_foreign_domain(v->domain, (uint16_t)foreigndom);
 	if (foreign)
 		return foreign;
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count && mm_breathe(v, i); i++) {
 		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
 		if (rc)
 			break;

@@ -58,6 +58,7 @@ struct domain;
 struct vcpu;
 struct evtchn_port_ops; /* pvabi/evtchn.h */
 struct page_info;	/* pvabi/mm.h */
+struct e820_entry;	/* pvabi/memory_map.c */
 
 /* ------------------------------------------------------------------------ */
 /* ABI profiles: which version of Xen is imitated.                           */
@@ -263,6 +264,8 @@ struct vcpu {
 	uint32_t time_version;	       /* time_lock */
 	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
 
+	uint32_t tlb_time; /* domain.tlb_clock of its last flush: mm_flush.c */
+
 	bool in_multicall;
 	uint64_t hypercalls[64]; /* statistics: calls by number, entries of multicalls too */
 
@@ -295,6 +298,10 @@ struct domain {
 	uint64_t max_pages;	 /* it may own (XENMEM_maximum_reservation) */
 	uint64_t *free_frames;	 /* bitmap of RAM given back, NULL: none ever was */
 	uint64_t free_hint;	 /* no free frame below it */
+	uint32_t tlb_clock;	 /* counts flushes: mm_flush.c */
+	/* XENMEM_set_memory_map's; NULL: one entry of RAM up to max_pages. */
+	struct e820_entry *memory_map; /* memory_map.c */
+	uint32_t nr_memory_map;
 	uint64_t *m2p;		 /* in the heap; nr_m2p entries */
 	uint64_t nr_m2p;
 	uint64_t m2p_mfn;

@@ -36,22 +36,20 @@ static int flush(struct vcpu *v, uint64_t va, uint64_t flags)
 		if (rc)
 			return rc;
 	}
-	d->ops->tlb_flush(d, mask, type == UVMF_TLB_FLUSH ? ~0UL : va & PAGE_MASK);
+	mm_tlb_flush(d, mask, type == UVMF_TLB_FLUSH ? ~0UL : va & PAGE_MASK);
 	return 0;
 }
 
-static long update_va(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags, int foreign)
+static long update_va(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags)
 {
 	struct domain *d = v->domain;
 	struct guest_walk w;
 
-	if (foreign && (val & PTE_P))
-		return foreign;
 	/* The entry itself must exist in an L1 of the guest's. */
 	if (!guest_addr_ok(va) || !guest_walk(d, v->guest_table, va, &w) || w.level != 1)
 		return -EINVAL;
 	uint64_t mfn = w.pte_maddr >> PAGE_SHIFT;
-	struct page_info *p = mm_page_of_guest(d, mfn);
+	const struct page_info *p = mm_page_of_guest(d, mfn);
 	if (!p || !p->type_count || p->type != PGT_L1)
 		return -EINVAL;
 	int rc = mm_entry_update(v, mfn, (w.pte_maddr & (PAGE_SIZE - 1)) / 8, 1, val, PTE_SET);
@@ -60,14 +58,13 @@ static long update_va(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
 
 long hypercall_update_va_mapping(struct vcpu *v, const uint64_t *args)
 {
-	return update_va(v, args[0], args[1], args[2], 0);
+	return update_va(v, args[0], args[1], args[2]);
 }
 
 long hypercall_update_va_mapping_otherdomain(struct vcpu *v, const uint64_t *args)
 {
-	int foreign = mm_foreign_domain(v->domain, (uint16_t)args[3]);
+	/* Here DOMID_IO is nobody's, either (Xen: xsm_update_va_mapping()). */
+	int rc = mm_foreign_domain(v->domain, (uint16_t)args[3]);
 
-	if (foreign == -ESRCH)
-		return foreign;
-	return update_va(v, args[0], args[1], args[2], foreign);
+	return rc ? rc : update_va(v, args[0], args[1], args[2]);
 }

@@ -198,7 +198,7 @@ START_TEST(test_versions)
 	domain_unlock(t->d);
 	ck_assert_int_eq(OP(set_version, set), -EBUSY);
 	ck_assert_uint_eq(set.version, 2);
-	mm_page_put(&t->d->pages[mfn]);
+	mm_page_put(t->d, mfn);
 	set.version = 1;
 	ck_assert_int_eq(OP(set_version, set), 0);
 	ck_assert_ptr_null(mm_page_of_guest(t->d, mfn));
