@@ -110,6 +110,8 @@ $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB)
 
 unit: $(UNIT_BIN)
 
+include guests/guests.mk
+
 clean:
 	rm -rf build build-asan xenolith
 

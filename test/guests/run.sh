@@ -1,0 +1,56 @@
+#!/bin/sh
+# Runs the small PV guests and compares what they saw with what real Xen showed them:
+#   run.sh [NAME...]       (all of guests/tests without names)
+# Prints TAP. Needs nothing but a POSIX shell, so that it runs on nested hosts too.
+# XENOLITH: the program; GUESTS: the folder of built guests; PREFIX: for test names.
+cd "$(dirname "$0")/../.." || exit 1
+xenolith=${XENOLITH:-./xenolith}
+guests=${GUESTS:-build/guests}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ ! -w /dev/kvm ]; then
+  echo "ok - small guests # SKIP no usable /dev/kvm here"
+  exit 0
+fi
+
+# What the guest saw, one fact a line, without the terminal's line ends.
+facts() { tr -d '\r' <"$1" | sed -n 's/^= //p'; }
+
+one() {
+  dir=guests/tests/$1
+  args='' status=0 limit=60
+  [ -f "$dir/settings" ] && . "$dir/settings"
+  for kind in domu written dom0; do
+    [ -f "$dir/expected.$kind" ] && break
+  done
+  if [ ! -f "$dir/expected.$kind" ]; then
+    echo "not ok - ${PREFIX:-}guest $1: no expectation; see make oracle"
+    return
+  fi
+  # shellcheck disable=SC2086
+  timeout -s KILL "$limit" "$xenolith" run --memory 64 --vcpus 4 --quiet $args "$guests/$1" \
+    </dev/null >"$work/out" 2>"$work/err"
+  got=$?
+  facts "$work/out" >"$work/facts"
+  sed '/^#/d' "$dir/expected.$kind" >"$work/expected"
+  diff "$work/expected" "$work/facts" | grep '^[<>]' >"$work/found"
+  : >"$work/listed"
+  [ -f "$dir/differences" ] && grep '^[<>]' "$dir/differences" >"$work/listed"
+  if [ "$got" != "$status" ]; then
+    tail -n 30 "$work/out" "$work/err" | sed 's/^/# /'
+    echo "not ok - ${PREFIX:-}guest $1: ended with status $got, not $status"
+  elif ! diff "$work/listed" "$work/found" >"$work/wrong"; then
+    sed 's/^/# /' "$work/found"
+    echo "not ok - ${PREFIX:-}guest $1: differs from expected.$kind (< expected, > here)"
+  else
+    n=$(wc -l <"$work/expected")
+    l=$(wc -l <"$work/listed")
+    echo "ok - ${PREFIX:-}guest $1: $n facts ($kind), $l listed differences"
+  fi
+}
+
+[ $# = 0 ] && set -- $(ls guests/tests)
+for name in "$@"; do
+  one "$name"
+done
