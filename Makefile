@@ -35,7 +35,7 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit clean help demo check check-nested check-matrix needs-build needs-demo needs-test
+.PHONY: all unit clean help demo check check-nested check-matrix oracle needs-build needs-demo needs-test
 all: $(XENOLITH)
 
 help:
@@ -43,6 +43,7 @@ help:
 	@echo 'make demo          boot an unmodified Debian PV kernel to a shell (CMD=... runs one command)'
 	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
+	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
 
@@ -62,19 +63,25 @@ demo: needs-demo
 	@guests/linux/demo.sh
 
 check: needs-test
-	@echo '== building' && $(QUIET_MAKE) all unit >/dev/null
+	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
 	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites test/lib/unit.sh \
-		"test/cli/cli_test.sh $(XENOLITH)" "test/linux/run.sh smoke"
+		"test/cli/cli_test.sh $(XENOLITH)" test/guests/run.sh "test/linux/run.sh smoke"
 else
 	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
-		test/lib/valgrind.sh "test/linux/run.sh quick"
+		test/lib/valgrind.sh test/guests/run.sh "test/linux/run.sh quick"
 endif
 
 check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+
+# ONLY='a b': these guests.
+oracle: needs-test
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) guests >/dev/null
+	@test/oracle/run.sh $(ONLY)
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

@@ -1,8 +1,7 @@
 # The small PV guests: guests/tests/NAME/main.c with guests/lib make build/guests/NAME.
 GUEST_CFLAGS := -std=gnu11 $(filter-out -Wno-unused-parameter,$(WARN)) -O2 -g -I. -MMD -MP \
 	-ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-tree-loop-distribute-patterns
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none
 GUEST_BUILD := $(BUILD)/guests
 GUEST_LIB := $(patsubst %,$(GUEST_BUILD)/%.o,$(basename $(wildcard guests/lib/*.c guests/lib/*.S)))
 GUESTS := $(patsubst guests/tests/%/main.c,$(GUEST_BUILD)/%,$(wildcard guests/tests/*/main.c))
