@@ -16,6 +16,6 @@ $(GUEST_BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 $(GUEST_BUILD)/%: $(GUEST_BUILD)/guests/tests/%/main.o $(GUEST_LIB) guests/lib/guest.lds
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
+	$(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
 		-Wl,-T,guests/lib/guest.lds -o $@ $< $(GUEST_LIB)
 .SECONDARY: $(patsubst guests/tests/%/main.c,$(GUEST_BUILD)/guests/tests/%/main.o,$(wildcard guests/tests/*/main.c))

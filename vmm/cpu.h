@@ -31,6 +31,17 @@ struct cpu_exit {
 	char text[160];
 };
 
+/* How the guest came out of its last entries, for the crash report. */
+#define CPU_TRAIL 32
+
+struct cpu_step {
+	uint8_t kind, vector;
+	bool kernel_mode;
+	uint32_t error_code;
+	uint64_t rip, rsp, cr2;
+	uint64_t nr, arg; /* of a hypercall: its number and first argument */
+};
+
 struct cpu {
 	struct vcpu *vcpu;
 	struct machine *machine;
@@ -65,6 +76,9 @@ struct cpu {
 	timer_t timer;
 	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
+
+	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */
+	uint64_t nr_steps;
 
 	/* Statistics. */
 	uint64_t exits[NR_CPU_EXITS];

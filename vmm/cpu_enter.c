@@ -451,6 +451,23 @@ static bool begin_guest(struct cpu *c)
 	return false;
 }
 
+static void remember(struct cpu *c, const struct cpu_exit *x)
+{
+	const struct vcpu *v = c->vcpu;
+
+	struct cpu_step *s = &c->trail[c->nr_steps++ % CPU_TRAIL];
+
+	s->kind = x->kind;
+	s->vector = x->vector;
+	s->kernel_mode = v->kernel_mode;
+	s->error_code = x->error_code;
+	s->rip = v->regs.rip;
+	s->rsp = v->regs.rsp;
+	s->cr2 = x->cr2;
+	s->nr = v->regs.rax;
+	s->arg = v->regs.rdi;
+}
+
 void cpu_enter(struct cpu *c, struct cpu_exit *x)
 {
 	int again;
@@ -473,6 +490,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	c->exits[x->kind]++;
 	if (x->kind == CPU_EXIT_TRAP)
 		c->traps[x->vector & 31]++;
+	remember(c, x);
 }
 
 void cpu_run_ops(struct cpu *c)

@@ -2,6 +2,8 @@
  * The crash report: the reason, then for each vcpu that was up its registers,
  * what it was doing, and the top of its stack.
  */
+#include <string.h>
+
 #include "vmm/report.h"
 
 #define STACK_WORDS 12
@@ -31,9 +33,6 @@ static void print_doing(FILE *f, struct vcpu *v)
 		return;
 	}
 	fprintf(f, "    running its %s", v->kernel_mode ? "kernel" : "user mode");
-	if (v->in_syscall && v->kernel_mode && v->regs.rax < NR_HYPERCALLS &&
-	    hypercall_table[v->regs.rax].name)
-		fprintf(f, ", perhaps in hypercall %s", hypercall_table[v->regs.rax].name);
 	if (!guest_copy_from(v, insn, v->regs.rip, sizeof(insn))) {
 		fprintf(f, "; code at rip:");
 		for (unsigned i = 0; i < sizeof(insn); i++)
@@ -56,6 +55,56 @@ static void print_stack(FILE *f, struct vcpu *v)
 			(unsigned long)word);
 	}
 	fputc('\n', f);
+}
+
+static bool same_step(const struct cpu_step *a, const struct cpu_step *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static void print_step(FILE *f, const struct cpu_step *s, unsigned times)
+{
+	static const char *const kinds[NR_CPU_EXITS] = {
+		[CPU_EXIT_TRAP] = "exception",
+		[CPU_EXIT_SYSCALL] = "syscall",
+		[CPU_EXIT_SYSCALL32] = "32-bit syscall",
+		[CPU_EXIT_HYPERCALL] = "vmcall",
+		[CPU_EXIT_IRET_FAULT] = "could not be entered: exception",
+		[CPU_EXIT_KICK] = "kick",
+		[CPU_EXIT_FATAL] = "KVM failed",
+	};
+	bool call = s->kind == CPU_EXIT_SYSCALL || s->kind == CPU_EXIT_HYPERCALL;
+
+	fprintf(f, "      %s %#lx: %s", s->kernel_mode ? "kernel" : "user", (unsigned long)s->rip,
+		kinds[s->kind]);
+	if (s->kind == CPU_EXIT_TRAP || s->kind == CPU_EXIT_IRET_FAULT)
+		fprintf(f, " %u, error %#x", s->vector, s->error_code);
+	if (s->kind == CPU_EXIT_TRAP && s->vector == 14)
+		fprintf(f, ", cr2 %#lx", (unsigned long)s->cr2);
+	if (call && s->kernel_mode && s->nr < NR_HYPERCALLS && hypercall_table[s->nr].name)
+		fprintf(f, " %s(%#lx, ...)", hypercall_table[s->nr].name, (unsigned long)s->arg);
+	else if (call)
+		fprintf(f, " %ld", (long)s->nr);
+	fprintf(f, ", rsp %#lx", (unsigned long)s->rsp);
+	if (times > 1)
+		fprintf(f, " (%u times)", times);
+	fputc('\n', f);
+}
+
+static void print_trail(FILE *f, const struct cpu *c)
+{
+	uint64_t first = c->nr_steps > CPU_TRAIL ? c->nr_steps - CPU_TRAIL : 0;
+	unsigned times = 1;
+
+	fprintf(f, "    why it left guest mode, the last time last:\n");
+	for (uint64_t i = first; i < c->nr_steps; i++, times++) {
+		const struct cpu_step *s = &c->trail[i % CPU_TRAIL];
+
+		if (i + 1 < c->nr_steps && same_step(s, &c->trail[(i + 1) % CPU_TRAIL]))
+			continue;
+		print_step(f, s, times);
+		times = 0;
+	}
 }
 
 static void print_vcpu(FILE *f, struct vcpu *v, bool culprit)
@@ -84,6 +133,7 @@ static void print_vcpu(FILE *f, struct vcpu *v, bool culprit)
 		v->vcpu_info->evtchn_upcall_pending ? "pending" : "none pending");
 	print_doing(f, v);
 	print_stack(f, v);
+	print_trail(f, vcpu_cpu(v));
 #undef REG
 }
 
