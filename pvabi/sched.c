@@ -220,7 +220,8 @@ static long watchdog(struct domain *d, uint32_t id, uint32_t timeout)
 			watchdog_arm(d, slot, timeout);
 			return slot + 1;
 		}
-		return -ENOSPC;
+		/* Xen has the result in its 32-bit `id` at this point. */
+		return (uint32_t)-ENOSPC;
 	}
 	id--;
 	if (!d->watchdog[id].in_use)

@@ -21,6 +21,8 @@
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
 
+/* What xl gives a domain (xl.cfg: event_channels). */
+#define XL_MAX_EVTCHN_PORT 1023
 #define SUPERPAGE_FRAMES 512UL
 
 struct run {
@@ -129,6 +131,7 @@ static int create_domain(struct run *r)
 	g->domain = domain_create(&dc, &vmm_host_ops, g);
 	if (!g->domain)
 		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));
+	g->domain->max_evtchn_port = XL_MAX_EVTCHN_PORT;
 	rc = monitor_create(&g->monitor, g->domain,
 			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
 	if (rc)

@@ -38,7 +38,7 @@ one() {
   : >"$work/listed"
   [ -f "$dir/differences" ] && grep '^[<>]' "$dir/differences" >"$work/listed"
   if [ "$got" != "$status" ]; then
-    tail -n 30 "$work/out" "$work/err" | sed 's/^/# /'
+    { tail -n 12 "$work/out"; head -n 12 "$work/err"; } | sed 's/^/# /'
     echo "not ok - ${PREFIX:-}guest $1: ended with status $got, not $status"
   elif ! diff "$work/listed" "$work/found" >"$work/wrong"; then
     sed 's/^/# /' "$work/found"
