@@ -249,6 +249,7 @@ struct vcpu {
 	 * current, under `lock` followed by vcpu_kick. */
 	_Atomic uint64_t timer[NR_VCPU_TIMERS];
 	_Atomic uint64_t periodic_period; /* ns; 0: stopped */
+	_Atomic uint64_t periodic_last;	  /* system time of its last tick */
 
 	/* SCHEDOP_poll in progress: 0 none, port > 0 one port, -1 several ports
 	 * (xen/sched.h: struct vcpu.poll_evtchn). */

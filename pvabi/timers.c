@@ -30,19 +30,15 @@ long hypercall_set_timer_op(struct vcpu *v, const uint64_t *args)
 	return 0;
 }
 
-/* Xen: common/sched/core.c, vcpu_set_periodic_timer. There, a timer that has not
- * fired for a whole period fires at once when it is set; a guest only sees its
- * first tick earlier for it. Here the first tick comes after one period. */
+/* Xen: common/sched/core.c, vcpu_set_periodic_timer: a timer whose last tick is a
+ * period ago, or that never ticked, ticks at once. */
 void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period)
 {
-	struct domain *d = v->domain;
-	uint64_t deadline = period ? d->ops->system_time(d) + period : 0;
-
 	/* The old deadline must not be re-armed with the new period. */
 	atomic_store(&v->timer[TIMER_PERIODIC], 0);
 	atomic_store(&v->periodic_period, period);
-	atomic_store(&v->timer[TIMER_PERIODIC], deadline);
-	d->ops->vcpu_kick(v);
+	atomic_store(&v->timer[TIMER_PERIODIC], period ? v->periodic_last + period : 0);
+	v->domain->ops->vcpu_kick(v);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -57,11 +53,14 @@ uint64_t vcpu_next_deadline(struct vcpu *v)
 	struct domain *d = v->domain;
 	uint64_t next;
 
-	next = earlier(atomic_load(&v->timer[TIMER_SINGLESHOT]),
-		       atomic_load(&v->timer[TIMER_PERIODIC]));
-	/* An event may have ended the poll; its timeout then means nothing. */
+	next = atomic_load(&v->timer[TIMER_SINGLESHOT]);
+	/* An event may have ended the poll; its timeout then means nothing. The periodic
+	 * timer is a tick for running vcpus and wakes none (Xen: common/sched/core.c,
+	 * sched_switch_units and vcpu_periodic_timer_work). */
 	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
 		next = earlier(next, atomic_load(&v->timer[TIMER_POLL]));
+	else
+		next = earlier(next, atomic_load(&v->timer[TIMER_PERIODIC]));
 	if (v->id == 0 && !atomic_load(&d->is_shut_down))
 		for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 			next = earlier(next, atomic_load(&d->watchdog[i].deadline));
@@ -81,7 +80,7 @@ static bool timer_replace(_Atomic uint64_t *timer, uint64_t deadline, uint64_t n
 	return atomic_compare_exchange_strong(timer, &deadline, next);
 }
 
-/* One event however many periods were missed; the ticks keep their phase. */
+/* One event however many periods were missed; the next a period later. */
 static void run_periodic(struct vcpu *v, uint64_t now)
 {
 	uint64_t deadline, period, next = 0;
@@ -89,10 +88,14 @@ static void run_periodic(struct vcpu *v, uint64_t now)
 	if (!timer_expired(&v->timer[TIMER_PERIODIC], now, &deadline))
 		return;
 	period = atomic_load(&v->periodic_period);
+	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
+		return;
 	if (period)
-		next = deadline + ((now - deadline) / period + 1) * period;
-	if (timer_replace(&v->timer[TIMER_PERIODIC], deadline, next) && period)
+		next = now + period;
+	if (timer_replace(&v->timer[TIMER_PERIODIC], deadline, next) && period) {
+		atomic_store(&v->periodic_last, now);
 		vcpu_send_virq(v, VIRQ_TIMER);
+	}
 }
 
 /* Xen: common/sched/core.c, poll_timer_fn. */

@@ -174,5 +174,8 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 		domain_wallclock_update(d);
 	}
 	v->initialised = true;
+	/* Xen: arch/x86/pv/domain.c, pv_vcpu_initialise. */
+	atomic_store(&v->periodic_period, 10 * 1000000ull);
+	atomic_store(&v->timer[TIMER_PERIODIC], 1);
 	return 0;
 }

@@ -162,6 +162,7 @@ evtchn_port_t evtchn_loop(evtchn_port_t *send);
 /* ---- time.c ---- */
 uint64_t system_time(void);
 void wait_until(uint64_t t); /* spinning */
+void sleep_ms(unsigned ms);
 /* SCHEDOP_poll and SCHEDOP_block. */
 long poll_ports(evtchn_port_t *ports, unsigned nr, uint64_t timeout);
 long block(void);

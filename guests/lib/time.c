@@ -34,6 +34,15 @@ void wait_until(uint64_t t)
 		pause();
 }
 
+void sleep_ms(unsigned ms)
+{
+	uint64_t end = system_time() + ms * MS;
+
+	/* Any event wakes a poll without ports. */
+	while (system_time() < end)
+		poll_ports(NULL, 0, end);
+}
+
 long poll_ports(evtchn_port_t *ports, unsigned nr, uint64_t timeout)
 {
 	struct sched_poll p = {.nr_ports = nr, .timeout = timeout};

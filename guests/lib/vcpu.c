@@ -69,13 +69,14 @@ static struct vcpu_guest_context context;
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg)
 {
 	struct cpu *c = cpu_of(id);
+	struct vcpu_info *info = c->info; /* placed before the start */
 	long rc;
 
 	if (initialised[id])
 		fail("vcpu %u was started before", id);
 	memset(c, 0, sizeof(*c));
 	c->id = id;
-	c->info = &shared_info->vcpu_info[id];
+	c->info = info ? info : &shared_info->vcpu_info[id];
 	vcpu_context(&context, id, fn, arg);
 	rc = HCALL(vcpu_op, VCPUOP_initialise, id, &context);
 	if (rc)

@@ -93,17 +93,26 @@ START_TEST(test_periodic)
 	uint64_t start = t->now;
 
 	vcpu_set_periodic_timer(v, 10 * MSEC);
+	/* It has not ticked for a period: at once. */
+	ck_assert(ticked(start));
 	ck_assert_uint_eq(vcpu_next_deadline(v), start + 10 * MSEC);
 	ck_assert(!ticked(start + 10 * MSEC - 1));
-	/* Late by 3 ms: the next one is not. */
+	/* Late by 3 ms: so are the ones that follow. */
 	ck_assert(ticked(start + 13 * MSEC));
-	ck_assert(!ticked(start + 19 * MSEC));
-	ck_assert_uint_eq(vcpu_next_deadline(v), start + 20 * MSEC);
-	ck_assert(ticked(start + 20 * MSEC));
-	/* A long sleep: one event, no burst. */
+	ck_assert(!ticked(start + 22 * MSEC));
+	ck_assert_uint_eq(vcpu_next_deadline(v), start + 23 * MSEC);
+	ck_assert(ticked(start + 23 * MSEC));
+	/* Set again: not before a period is over. */
+	vcpu_set_periodic_timer(v, 10 * MSEC);
+	ck_assert_uint_eq(vcpu_next_deadline(v), start + 33 * MSEC);
+	/* A blocked vcpu is not woken; it is told afterwards, once. */
+	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
+	ck_assert_uint_eq(vcpu_next_deadline(v), 0);
+	ck_assert(!ticked(start + 75 * MSEC));
+	atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
 	ck_assert(ticked(start + 75 * MSEC));
 	ck_assert(!ticked(start + 76 * MSEC));
-	ck_assert_uint_eq(vcpu_next_deadline(v), start + 80 * MSEC);
+	ck_assert_uint_eq(vcpu_next_deadline(v), start + 85 * MSEC);
 	vcpu_set_periodic_timer(v, 0);
 	ck_assert_uint_eq(vcpu_next_deadline(v), 0);
 	ck_assert(!ticked(start + 1000 * MSEC));
@@ -115,6 +124,7 @@ START_TEST(test_both_timers)
 	uint64_t start = t->now;
 
 	vcpu_set_periodic_timer(v, 10 * MSEC);
+	ck_assert(ticked(start));
 	ck_assert_int_eq(set_timer(start + 4 * MSEC), 0);
 	ck_assert_uint_eq(vcpu_next_deadline(v), start + 4 * MSEC);
 	ck_assert(ticked(start + 4 * MSEC));

@@ -198,7 +198,7 @@ START_TEST(test_periodic_timer)
 	s.period_ns = 1000000;
 	ck_assert_int_eq(OP(VCPUOP_set_periodic_timer, 1, s), 0);
 	ck_assert_uint_eq(other->periodic_period, 1000000);
-	ck_assert_uint_eq(other->timer[TIMER_PERIODIC], t->now + 1000000);
+	ck_assert_uint_eq(other->timer[TIMER_PERIODIC], other->periodic_last + 1000000);
 	ck_assert_uint_ge(t->kicks[1], 1);
 	ck_assert_int_eq(op(VCPUOP_stop_periodic_timer, 1, TEST_VA_UNMAPPED), 0);
 	ck_assert_uint_eq(other->periodic_period, 0);

@@ -139,8 +139,7 @@ static void numbers(void)
 	say_rc("bind_ipi vcpu 4", evtchn_bind_ipi(4));
 	say_rc("bind_ipi vcpu -1", evtchn_bind_ipi(~0u));
 	say_rc("alloc_unbound for another", evtchn_alloc_unbound(OTHER, DOMID_SELF));
-	say_rc("alloc_unbound by nobody",
-	       evtchn_alloc_unbound(DOMID_SELF, OTHER) > 0 ? 0 : -1);
+	say_rc("alloc_unbound by nobody", evtchn_alloc_unbound(DOMID_SELF, OTHER) > 0 ? 0 : -1);
 	evtchn_close(second);
 	evtchn_close(third);
 }

@@ -17,11 +17,6 @@ static void wait_order(int n)
 		yield();
 }
 
-static void sleep_ms(unsigned n)
-{
-	poll_ports(NULL, 0, system_time() + n * MS);
-}
-
 static void sender(void *arg)
 {
 	(void)arg;

@@ -13,11 +13,6 @@ static long watchdog(uint32_t id, uint32_t timeout)
 	return HCALL(sched_op, SCHEDOP_watchdog, &w);
 }
 
-static void sleep_ms(unsigned n)
-{
-	poll_ports(NULL, 0, system_time() + n * MS);
-}
-
 void guest_main(void)
 {
 	say_rc("one of 1 s", watchdog(0, 1));
