@@ -21,6 +21,8 @@
 
 #define CR0_TS 8UL
 
+#define WRITABLE_PAGETABLES (1UL << VMASST_TYPE_writable_pagetables)
+
 /* A segment load reached into the windows of our GDT and LDT (Xen:
  * handle_gdt_ldt_mapping_fault). */
 static bool descriptor_fault(struct cpu *c, const struct cpu_exit *x)
@@ -57,7 +59,7 @@ static void page_fault(struct cpu *c, const struct cpu_exit *x)
 		if (va - XEN_VIRT_START < v->domain->nr_m2p * 8 && v->kernel_mode &&
 		    emulate_m2p_read(v, va) != EMUL_UNHANDLED)
 			return;
-	} else if (v->kernel_mode &&
+	} else if (v->kernel_mode && v->domain->vm_assist & WRITABLE_PAGETABLES &&
 		   (x->error_code & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
 		   emulate_pt_write(v, va) != EMUL_UNHANDLED) {
 		return;

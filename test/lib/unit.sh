@@ -10,7 +10,7 @@ trap 'rm -f "$tap" "$out"' EXIT
 for t in "$build"/test/unit/*_test; do
   name=$(basename "$t")
   : >"$tap"
-  CK_TAP_LOG_FILE_NAME=$tap "$t" >"$out" 2>&1
+  CK_DEFAULT_TIMEOUT=60 CK_TAP_LOG_FILE_NAME=$tap "$t" >"$out" 2>&1
   status=$?
   sed -nE "s/^(ok|not ok) [0-9]+ - (.*)\$/\1 - $name: \2/p" "$tap"
   if [ $status != 0 ]; then
