@@ -69,7 +69,7 @@ ifdef SANITIZE
 		"test/cli/cli_test.sh $(XENOLITH)" test/guests/run.sh "test/linux/run.sh smoke"
 else
 	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
-		test/lib/valgrind.sh test/guests/run.sh "test/linux/run.sh quick"
+		test/lib/valgrind.sh test/model/run.sh test/guests/run.sh "test/linux/run.sh quick"
 endif
 
 check-nested: needs-demo
