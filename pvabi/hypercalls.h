@@ -49,6 +49,8 @@ HYPERCALL(domctl);
 HYPERCALL(kexec_op);
 HYPERCALL(xenpmu_op);
 HYPERCALL(hypfs_op);
+HYPERCALL(dm_op);
+HYPERCALL(arch_1);
 HYPERCALL(mca);
 
 /* hypercall.c: a call of the table whether or not the profile shows it to the
@@ -66,6 +68,7 @@ extern const struct subop event_channel_op_subops[]; /* event_channel.c */
 extern const struct subop callback_op_subops[];	     /* callback_op.c */
 extern const struct subop nmi_op_subops[];	     /* nmi_op.c */
 extern const struct subop physdev_op_subops[];	     /* physdev.c */
+extern const struct subop hvm_op_subops[];	     /* hvm_op.c */
 
 #undef HYPERCALL
 #endif

@@ -53,9 +53,12 @@ int mm_free_frame(struct domain *d, uint64_t mfn)
 {
 	struct page_info *p = mm_page_of_guest(d, mfn);
 
-	/* Heap frames are Xen's. */
-	if (!p || mfn >= d->nr_ram)
+	if (!p)
 		return -EINVAL;
+	/* Shared frames of the heap: the guest's own reference goes, Xen's keeps the frame
+	 * (Xen: common/memory.c, guest_remove_page). */
+	if (mfn >= d->nr_ram)
+		return 0;
 	if (bitmap_make(d))
 		return -ENOMEM;
 	p->flags |= PG_GIVEN_BACK;

@@ -11,6 +11,7 @@
 #include "pvabi/hypercalls.h"
 
 #include <xen/domctl.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/platform.h>
 #include <xen/sysctl.h>
 
@@ -65,6 +66,38 @@ long hypercall_domctl(struct vcpu *v, const uint64_t *args)
 	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
 		return -EACCES;
 	return domctl_domain_found(v->domain, &op) ? -EPERM : -ESRCH;
+}
+
+/* Number 49: a continuation inside Xen, but any guest may call it (Xen:
+ * arch/x86/mm/paging.c, do_paging_domctl_cont). */
+long hypercall_arch_1(struct vcpu *v, const uint64_t *args)
+{
+	struct xen_domctl op;
+
+	if (guest_copy_from(v, &op, args[0], sizeof(op)))
+		return -EFAULT;
+	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION ||
+	    op.cmd != XEN_DOMCTL_shadow_op)
+		return -EOPNOTSUPP;
+	return domctl_domain_found(v->domain, &op) ? -EPERM : -ESRCH;
+}
+
+/* Xen: common/dm.c and arch/x86/hvm/dm.c: for the device models of HVM domains. */
+long hypercall_dm_op(struct vcpu *v, const uint64_t *args)
+{
+	struct xen_dm_op_buf bufs[2];
+	uint32_t nr = args[1];
+	domid_t dom = args[0];
+
+	if (nr > sizeof(bufs) / sizeof(bufs[0]))
+		return -E2BIG;
+	if (!nr)
+		return -ENODATA; /* as real Xen answers: guests/tests/unknown_hypercalls */
+	if (guest_copy_from(v, bufs, args[2], nr * sizeof(bufs[0])))
+		return -EFAULT;
+	if (dom == v->domain->domid)
+		return -EPERM;
+	return dom == 0 ? -EINVAL : -ESRCH;
 }
 
 /* Xen: common/kexec.c, common/hypfs.c, arch/x86/cpu/mcheck/mce.c: rights first. */

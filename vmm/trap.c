@@ -10,6 +10,7 @@
 #define PF_PRESENT 0x1u
 #define PF_WRITE   0x2u
 #define PF_USER	   0x4u
+#define PF_RESERVED 0x8u
 #define EC_IDT	   2u /* of #GP: an IDT entry was at fault, not in delivering another event */
 
 #define DB 1
@@ -64,8 +65,14 @@ static void page_fault(struct cpu *c, const struct cpu_exit *x)
 		   emulate_pt_write(v, va) != EMUL_UNHANDLED) {
 		return;
 	}
+	/* Where Xen has its own mappings there are ordinary ones, not reserved bits. */
+	uint32_t error = x->error_code;
+	if (va >= XEN_VIRT_START && va < XEN_VIRT_END)
+		error &= ~PF_RESERVED;
+	if (va - XEN_VIRT_START < v->domain->nr_m2p * 8)
+		error |= PF_PRESENT;
 	trap_set_cr2(v, va);
-	trap_inject(v, PF, x->error_code);
+	trap_inject(v, PF, error);
 }
 
 static void general_protection(struct cpu *c, const struct cpu_exit *x)

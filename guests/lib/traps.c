@@ -66,6 +66,7 @@ static void divert(struct frame *f, const void *to, uint64_t *sp)
 	f->rsp = *sp;
 	f->cs = CS & ~3;
 	f->ss = FLAT_KERNEL_SS & ~3;
+	f->rflags &= 0x200; /* TF and DF were the other side's */
 	f->rax = 1;
 }
 

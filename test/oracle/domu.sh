@@ -64,7 +64,7 @@ for g in /guests/*; do
   xl create -q -F /tmp/$n.cfg >/tmp/$n.xl 2>&1 &
   p=$!
   i=0
-  while kill -0 $p 2>/dev/null && [ $i -lt 300 ]; do usleep 100000; i=$((i + 1)); done
+  while kill -0 $p 2>/dev/null && [ $i -lt 200 ]; do usleep 100000; i=$((i + 1)); done
   kill -0 $p 2>/dev/null && { echo "ORACLE $n does not end"; xl list; xl destroy $n; }
   usleep 100000
   echo "ORACLE begin $n"

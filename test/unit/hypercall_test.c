@@ -59,7 +59,7 @@ START_TEST(test_table_is_sane)
 					      s->name);
 		}
 	}
-	ck_assert_uint_eq(families, 8);
+	ck_assert_uint_eq(families, 9);
 }
 END_TEST
 
@@ -82,7 +82,6 @@ START_TEST(test_unknown_numbers)
 				       27 /* xsm_op */,
 				       38 /* tmem_op */,
 				       43,
-				       49,
 				       56,
 				       63,
 				       64,

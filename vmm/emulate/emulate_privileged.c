@@ -16,6 +16,8 @@
 #define EFLAGS_DF	0x400UL
 #define DR6_SINGLE_STEP 0x4000UL
 #define CR0_TS		8UL
+#define CR4_OSXSAVE	0x40000UL
+#define VEC_UD		6
 #define CR4_GUEST_MASK	0x5000cUL /* TSD DE FSGSBASE OSXSAVE: Xen, PV_CR4_GUEST_MASK */
 
 typedef enum emulate_result (*op_fn)(struct vcpu *v, const struct emulate_env *env,
@@ -171,6 +173,10 @@ static enum emulate_result op_xsetbv(struct vcpu *v, const struct emulate_env *e
 	uint64_t val = v->regs.rdx << 32 | (uint32_t)v->regs.rax;
 	uint64_t avx512 = val & 0xe0;
 
+	if (!(v->ctrlreg[4] & CR4_OSXSAVE)) {
+		trap_inject(v, VEC_UD, 0);
+		return EMUL_EXCEPTION;
+	}
 	/* SDM vol. 1, 13.3: x87 always; AVX with SSE; the AVX-512 parts together, with AVX. */
 	if ((uint32_t)v->regs.rcx || !(val & 1) || (val & ~env->cpuid->xcr0_mask) ||
 	    ((val & 4) && !(val & 2)) || (avx512 && (avx512 != 0xe0 || !(val & 4))))
@@ -261,7 +267,7 @@ static const struct {
 	{ZYDIS_MNEMONIC_CLI, op_cli_sti, true},	  {ZYDIS_MNEMONIC_STI, op_cli_sti, true},
 	{ZYDIS_MNEMONIC_RDTSC, op_rdtsc, false},  {ZYDIS_MNEMONIC_RDTSCP, op_rdtsc, false},
 	{ZYDIS_MNEMONIC_CLTS, op_clts, false},	  {ZYDIS_MNEMONIC_WBINVD, op_nothing, false},
-	{ZYDIS_MNEMONIC_INVD, op_nothing, false}, {ZYDIS_MNEMONIC_MOV, op_mov, false},
+	{ZYDIS_MNEMONIC_MOV, op_mov, false},
 	{ZYDIS_MNEMONIC_RDMSR, op_rdmsr, false},  {ZYDIS_MNEMONIC_WRMSR, op_wrmsr, false},
 	{ZYDIS_MNEMONIC_CPUID, op_cpuid, true},	  {ZYDIS_MNEMONIC_XSETBV, op_xsetbv, false},
 };
