@@ -10,6 +10,15 @@ ifdef SANITIZE
 BUILD := build-asan
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+# ThreadSanitizer, for the programs of test/stress.
+ifdef TSAN
+BUILD := build-tsan
+SAN := -fsanitize=thread
+# gcc's does not know fences.
+ifeq ($(findstring clang,$(shell $(CC) --version)),)
+WARN += -Wno-tsan
+endif
+endif
 ifdef CI
 WARN += -Werror
 endif
@@ -22,12 +31,14 @@ DEVICES_SRC := $(wildcard devices/*.c devices/*/*.c)
 VMM_SRC := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/*/*.c))
 VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
+STRESS_SRC := $(wildcard test/stress/*_tsan.c)
 
 obj = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 PVABI_LIB := $(BUILD)/libpvabi.a
 DEVICES_LIB := $(BUILD)/libdevices.a
 VMM_LIB := $(BUILD)/libvmm.a
 UNIT_BIN := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(UNIT_SRC))
+STRESS_BIN := $(patsubst test/stress/%.c,$(BUILD)/test/stress/%,$(STRESS_SRC))
 
 ifdef SANITIZE
 XENOLITH := $(BUILD)/xenolith
@@ -35,7 +46,7 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit clean help demo check check-nested check-matrix oracle needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-matrix oracle needs-build needs-demo needs-test
 all: $(XENOLITH)
 
 help:
@@ -68,8 +79,10 @@ ifdef SANITIZE
 	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites test/lib/unit.sh \
 		"test/cli/cli_test.sh $(XENOLITH)" test/guests/run.sh "test/linux/run.sh smoke"
 else
+	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
 	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
-		test/lib/valgrind.sh test/model/run.sh test/guests/run.sh "test/linux/run.sh quick"
+		test/lib/valgrind.sh test/model/run.sh test/stress/run.sh test/guests/run.sh \
+		"test/linux/run.sh quick"
 endif
 
 check-nested: needs-demo
@@ -110,16 +123,22 @@ $(BUILD)/%.o: %.S
 UNIT_COMMON := $(call obj,$(filter-out %_test.c,$(wildcard test/unit/*.c)))
 $(BUILD)/test/unit/%_test: $(BUILD)/test/unit/%_test.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
-.SECONDARY: $(patsubst %,%.o,$(UNIT_BIN))
+.SECONDARY: $(patsubst %,%.o,$(UNIT_BIN) $(STRESS_BIN))
 # Fuzzers: plain programs; best with SANITIZE=1.
 $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
+# Stress tests: plain programs with threads, built by make TSAN=1 stress.
+STRESS_COMMON := $(call obj,$(filter-out %_tsan.c,$(wildcard test/stress/*.c)))
+$(BUILD)/test/stress/%_tsan: $(BUILD)/test/stress/%_tsan.o $(STRESS_COMMON) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $< $(STRESS_COMMON) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+
 unit: $(UNIT_BIN)
+stress: $(STRESS_BIN)
 
 include guests/guests.mk
 
 clean:
-	rm -rf build build-asan xenolith
+	rm -rf build build-asan build-tsan xenolith
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
