@@ -81,7 +81,9 @@ static void serve(void *arg, uint32_t events)
 	if (!xs->ring || xs->failed)
 		return;
 	while (!xs->failed) {
-		if (take(xs) | give(xs)) {
+		bool took = take(xs), gave = give(xs);
+
+		if (took || gave) {
 			moved = fresh = true;
 		} else if (fresh) {
 			fresh = false;
