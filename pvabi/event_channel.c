@@ -318,7 +318,8 @@ static long op_unmask(struct vcpu *v, void *arg, const uint64_t *args)
 	return chn ? 0 : -EINVAL;
 }
 
-/* Closes every port, those of the store and the console too. */
+/* Closes every port, those of the store and the console too, and goes back to two
+ * levels. */
 static long op_reset(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct evtchn_reset *a = arg;
@@ -327,10 +328,13 @@ static long op_reset(struct vcpu *v, void *arg, const uint64_t *args)
 
 	if (rc)
 		return rc;
+	domain_lock(d);
 	evtchn_lock(d);
 	for (evtchn_port_t port = 1; port < d->nr_evtchns; port++)
 		evtchn_close_port(d, port);
+	evtchn_fifo_destroy(d);
 	evtchn_unlock(d);
+	domain_unlock(d);
 	return 0;
 }
 
@@ -344,10 +348,34 @@ static long op_reset_cont(struct vcpu *v, void *arg, const uint64_t *args)
 	return rc ? rc : -EBUSY;
 }
 
-/* Without the FIFO ABI, as in Xen before 4.4: guests fall back to two levels. */
-static long op_no_fifo(struct vcpu *v, void *arg, const uint64_t *args)
+/* Xen: link_bits is told whatever else is wrong, but copied out on success only. */
+static long op_init_control(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	return -ENOSYS;
+	struct evtchn_init_control *a = arg;
+	struct domain *d = v->domain;
+	int rc;
+
+	a->link_bits = EVTCHN_FIFO_LINK_BITS;
+	domain_lock(d);
+	evtchn_lock(d);
+	rc = evtchn_fifo_init_control(d, a);
+	evtchn_unlock(d);
+	domain_unlock(d);
+	return rc;
+}
+
+static long op_expand_array(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	const struct evtchn_expand_array *a = arg;
+	struct domain *d = v->domain;
+	int rc;
+
+	domain_lock(d);
+	evtchn_lock(d);
+	rc = evtchn_fifo_expand_array(d, a->array_gfn);
+	evtchn_unlock(d);
+	domain_unlock(d);
+	return rc;
 }
 
 static long op_set_priority(struct vcpu *v, void *arg, const uint64_t *args)
@@ -390,8 +418,8 @@ const struct subop event_channel_op_subops[] = {
 	ROW(bind_vcpu, ARG_IN, PROFILES_ALL, op_bind_vcpu),
 	ROW(unmask, ARG_IN, PROFILES_ALL, op_unmask),
 	ROW(reset, ARG_IN, PROFILES_4_17, op_reset),
-	ROW(init_control, ARG_IN_OUT, PROFILES_4_17, op_no_fifo),
-	ROW(expand_array, ARG_IN, PROFILES_4_17, op_no_fifo),
+	ROW(init_control, ARG_IN_OUT, PROFILES_4_17, op_init_control),
+	ROW(expand_array, ARG_IN, PROFILES_4_17, op_expand_array),
 	ROW(set_priority, ARG_IN, PROFILES_4_17, op_set_priority),
 	{.nr = OP_RESET_CONT,
 	 .name = "reset_cont",

@@ -15,7 +15,7 @@
 
 int evtchn_domain_init(struct domain *d)
 {
-	d->evtchn = calloc(EVTCHN_2L_PORTS, sizeof(*d->evtchn));
+	d->evtchn = calloc(EVTCHN_FIFO_NR_CHANNELS, sizeof(*d->evtchn));
 	if (!d->evtchn)
 		return -ENOMEM;
 	d->evtchn_ops = &evtchn_2l_ops;
@@ -28,6 +28,8 @@ int evtchn_domain_init(struct domain *d)
 
 void evtchn_domain_destroy(struct domain *d)
 {
+	if (d->pages)
+		evtchn_fifo_destroy(d);
 	free(d->evtchn);
 	d->evtchn = NULL;
 	d->nr_evtchns = 0;

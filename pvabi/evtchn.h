@@ -28,6 +28,13 @@ struct evtchn_port_ops {
 
 extern const struct evtchn_port_ops evtchn_2l_ops;
 
+/* EVTCHNOP_init_control and EVTCHNOP_expand_array: 0 or their errors. The first
+ * control block changes the domain over to FIFO events; destroying goes back to two
+ * levels. `lock` is held too: they take and give up references to the guest's pages. */
+int evtchn_fifo_init_control(struct domain *d, const struct evtchn_init_control *c);
+int evtchn_fifo_expand_array(struct domain *d, uint64_t mfn);
+void evtchn_fifo_destroy(struct domain *d);
+
 static inline void evtchn_lock(struct domain *d)
 {
 	pv_lock(&d->evtchn_lock, d->ops->lock_wait);

@@ -57,6 +57,7 @@
 struct domain;
 struct vcpu;
 struct evtchn_port_ops; /* pvabi/evtchn.h */
+struct evtchn_fifo;	/* pvabi/evtchn_fifo.c */
 struct page_info;	/* pvabi/mm.h */
 struct e820_entry;	/* pvabi/memory_map.c */
 
@@ -159,8 +160,10 @@ enum evtchn_state {
 
 struct evtchn {
 	uint8_t state; /* enum evtchn_state */
-	uint8_t priority; /* FIFO only */
-	uint16_t notify_vcpu;
+	/* FIFO only: the queue for events to come, and the one that it was on last. */
+	uint8_t priority, last_priority;
+	bool pending; /* since the guest has given no page for the port's word */
+	uint16_t notify_vcpu, last_vcpu;
 	union {
 		struct {
 			domid_t remote_domid;
@@ -319,10 +322,11 @@ struct domain {
 	unsigned nr_vcpus;
 	struct vcpu *vcpu[MAX_VCPUS];
 
-	struct evtchn *evtchn; /* EVTCHN_2L_PORTS entries */
+	struct evtchn *evtchn; /* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
 	unsigned nr_evtchns;   /* ports below this are valid, in use or free */
 	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
 	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
+	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */

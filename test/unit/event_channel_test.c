@@ -322,20 +322,6 @@ START_TEST(test_reset)
 }
 END_TEST
 
-START_TEST(test_no_fifo)
-{
-	struct evtchn_init_control c = {.vcpu = 0};
-	struct evtchn_expand_array e = {.array_gfn = 1};
-	struct evtchn_set_priority p = {.port = 1, .priority = 0};
-
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_init_control, &c), -ENOSYS);
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_expand_array, &e), -ENOSYS);
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_set_priority, &p), -ENOSYS);
-	p.port = 4096;
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_set_priority, &p), -EINVAL);
-}
-END_TEST
-
 START_TEST(test_bad_pointers)
 {
 	for (unsigned cmd = EVTCHNOP_bind_interdomain; cmd <= 14; cmd++) {
@@ -534,7 +520,7 @@ int main(void)
 		test_port_limit,
 		test_lower_port_limit,
 		test_reset,
-		test_no_fifo,
+
 		test_bad_pointers,
 		test_compat,
 		test_backend,
