@@ -201,8 +201,12 @@ static long register_time_memory_area(struct vcpu *v, void *arg, const uint64_t 
 	__atomic_store_n(&t->time_area_va, va, __ATOMIC_RELAXED);
 	vcpu_time_update(t);
 	if (t != v && va) {
-		struct vcpu_time_info time = vcpu_info_get(t)->time;
+		struct vcpu_time_info time;
 
+		/* Not while t publishes: an odd version would stay in the area. */
+		pv_lock(&t->time_lock, v->domain->ops->lock_wait);
+		time = vcpu_info_get(t)->time;
+		pv_unlock(&t->time_lock, v->domain->ops->lock_wake);
 		guest_copy_to(v, va, &time, sizeof(time));
 	}
 	return 0;

@@ -128,6 +128,7 @@ quick)
   hello "6.1 cloud, 128 MiB" "$cloud" --memory 128
   hello "6.1 amd64, 4 vcpus" "$(kernel amd64)" --memory 512 --vcpus 4
   hello "6.12, 2 vcpus, 4 GiB" "$(kernel 6.12)" --memory 4096 --vcpus 2
+  hello "6.1 cloud, two-level events, 2 vcpus" "$cloud" --memory 256 --vcpus 2 --cmdline "console=hvc0 quiet xen.fifo_events=0"
   ends "poweroff" 0 "" "poweroff -f"
   ends "reboot" 0 "" "reboot -f"
   ends "panic" 3 "rip e0" "echo c >/proc/sysrq-trigger"

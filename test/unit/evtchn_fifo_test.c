@@ -164,7 +164,7 @@ static void *scribbler(void *arg)
 		unsigned where = rand_r(&seed);
 
 		if (where & 1)
-			words[where >> 1 & 1023] = rand_r(&seed) << 16 ^ rand_r(&seed);
+			words[where >> 1 & 1023] = (unsigned)rand_r(&seed) << 16 ^ rand_r(&seed);
 		else
 			control->head[where >> 1 & 15] = rand_r(&seed);
 		if (!(where & 0xff00))
