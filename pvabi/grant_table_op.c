@@ -25,6 +25,7 @@ union grant_request {
 
 struct grant_op {
 	uint32_t cmd;
+	const char *name;
 	uint8_t profiles;
 	/* A call about the table ... */
 	long (*call)(struct vcpu *v, uint64_t uop, uint32_t count);
@@ -244,21 +245,21 @@ static int each_cache_flush(struct vcpu *v, union grant_request *r)
 
 #define ALL PROFILES_ALL
 #define NEW PROFILES_4_17
-#define CALL(cmd, who, f)                      \
-	{                                      \
-		GNTTABOP_##cmd, who, .call = f \
+#define CALL(cmd, who, f)                            \
+	{                                            \
+		GNTTABOP_##cmd, #cmd, who, .call = f \
 	}
 /* A list whose requests get their field `status` back. */
-#define EACH(cmd, who, f, type)                                          \
-	{                                                                \
-		GNTTABOP_##cmd, who, .each = f, .size = sizeof(type),    \
-				     .back_off = offsetof(type, status), \
-				     .back = sizeof(((type *)0)->status) \
+#define EACH(cmd, who, f, type)                                                \
+	{                                                                      \
+		GNTTABOP_##cmd, #cmd, who, .each = f, .size = sizeof(type),    \
+					   .back_off = offsetof(type, status), \
+					   .back = sizeof(((type *)0)->status) \
 	}
 
 static const struct grant_op grant_ops[] = {
-	{GNTTABOP_map_grant_ref, ALL, .each = each_map, .size = sizeof(struct gnttab_map_grant_ref),
-	 .back = sizeof(struct gnttab_map_grant_ref)},
+	{GNTTABOP_map_grant_ref, "map_grant_ref", ALL, .each = each_map,
+	 .size = sizeof(struct gnttab_map_grant_ref), .back = sizeof(struct gnttab_map_grant_ref)},
 	EACH(unmap_grant_ref, ALL, each_unmap, struct gnttab_unmap_grant_ref),
 	CALL(setup_table, ALL, setup_table),
 	EACH(transfer, ALL, each_transfer, struct gnttab_transfer),
@@ -269,9 +270,19 @@ static const struct grant_op grant_ops[] = {
 	CALL(get_status_frames, NEW, get_status_frames),
 	CALL(get_version, NEW, get_version),
 	EACH(swap_grant_ref, NEW, each_swap, struct gnttab_swap_grant_ref),
-	{GNTTABOP_cache_flush, NEW, .each = each_cache_flush,
+	{GNTTABOP_cache_flush, "cache_flush", NEW, .each = each_cache_flush,
 	 .size = sizeof(struct gnttab_cache_flush)},
 };
+
+#define NR_OPS (sizeof(grant_ops) / sizeof(grant_ops[0]))
+
+bool grant_table_op_at(unsigned i, struct op_info *info)
+{
+	if (i >= NR_OPS)
+		return false;
+	*info = (struct op_info){(int)grant_ops[i].cmd, grant_ops[i].name, grant_ops[i].profiles};
+	return true;
+}
 
 static long list_call(struct vcpu *v, const struct grant_op *op, uint64_t uop, uint32_t count)
 {
@@ -303,7 +314,7 @@ long hypercall_grant_table_op(struct vcpu *v, const uint64_t *args)
 	cmd &= CMD_MASK;
 	if (opaque && cmd != GNTTABOP_cache_flush)
 		return -EINVAL;
-	for (unsigned i = 0; i < sizeof(grant_ops) / sizeof(grant_ops[0]); i++) {
+	for (unsigned i = 0; i < NR_OPS; i++) {
 		const struct grant_op *op = &grant_ops[i];
 
 		if (op->cmd != cmd || !(op->profiles & PROFILE_BIT(v->domain->profile->id)))

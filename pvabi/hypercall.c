@@ -25,6 +25,7 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 #define NEW PROFILES_4_17
 #define FN(f) .fn = hypercall_##f
 #define SUBOPS(t, arg) .subops = t##_subops, .subop_arg = arg
+#define OPS(f) FN(f), .op_at = f##_at
 	CALL(set_trap_table, 1, ALL, FN(set_trap_table), .flags = HC_UNLOCKED),
 	CALL(mmu_update, 4, ALL, FN(mmu_update)),
 	CALL(set_gdt, 2, ALL, FN(set_gdt)),
@@ -48,13 +49,13 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(xen_version, 2, ALL, SUBOPS(xen_version, 1), .flags = HC_UNLOCKED),
 	CALL(console_io, 3, ALL, FN(console_io), .flags = HC_UNLOCKED),
 	CALL(physdev_op_compat, 1, ALL, FN(physdev_op_compat), .flags = HC_UNLOCKED),
-	CALL(grant_table_op, 3, ALL, FN(grant_table_op)),
+	CALL(grant_table_op, 3, ALL, OPS(grant_table_op)),
 	CALL(vm_assist, 2, ALL, FN(vm_assist)),
 	CALL(update_va_mapping_otherdomain, 4, ALL, FN(update_va_mapping_otherdomain)),
 	CALL(iret, 0, ALL, FN(iret), .flags = HC_UNLOCKED | HC_SETS_REGS),
 	CALL(vcpu_op, 3, ALL, SUBOPS(vcpu_op, 2), .check = vcpu_op_check),
 	CALL(set_segment_base, 2, ALL, FN(set_segment_base), .flags = HC_UNLOCKED),
-	CALL(mmuext_op, 4, ALL, FN(mmuext_op)),
+	CALL(mmuext_op, 4, ALL, OPS(mmuext_op)),
 	CALL(xsm_op, 1, ALL),
 	CALL(nmi_op, 2, ALL, SUBOPS(nmi_op, 1), .flags = HC_UNLOCKED),
 	CALL(sched_op, 2, SINCE_3_0_2, SUBOPS(sched_op, 1), .flags = HC_UNLOCKED),
@@ -83,6 +84,7 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 #undef CALL
 #undef FN
 #undef SUBOPS
+#undef OPS
 #undef ALL
 #undef NEW
 };
@@ -140,6 +142,20 @@ static long fn_call(struct vcpu *v, const struct hypercall *hc, const uint64_t *
 	rc = hc->fn(v, args);
 	domain_unlock(v->domain);
 	return rc;
+}
+
+bool hypercall_op_at(const struct hypercall *hc, unsigned i, struct op_info *info)
+{
+	if (hc->op_at)
+		return hc->op_at(i, info);
+	if (!hc->subops)
+		return false;
+	for (const struct subop *s = hc->subops; s->name; s++)
+		if (!i--) {
+			*info = (struct op_info){s->nr, s->name, s->profiles};
+			return true;
+		}
+	return false;
 }
 
 /* NULL when the domain's Xen has no such call. */

@@ -26,12 +26,14 @@ HYPERCALL(multicall);
 /* mmu_update.c, mmuext.c, descriptors.c, update_va.c */
 HYPERCALL(mmu_update);
 HYPERCALL(mmuext_op);
+bool mmuext_op_at(unsigned i, struct op_info *info);
 HYPERCALL(update_va_mapping);
 HYPERCALL(update_va_mapping_otherdomain);
 HYPERCALL(set_gdt);
 HYPERCALL(update_descriptor);
 /* grant_table_op.c: (cmd, array, count) */
 HYPERCALL(grant_table_op);
+bool grant_table_op_at(unsigned i, struct op_info *info);
 
 /* sched.c, event_channel.c, timers.c: the old calls and the ones without a table */
 HYPERCALL(sched_op_compat);

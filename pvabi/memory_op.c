@@ -216,44 +216,51 @@ long memory_op_check(struct vcpu *v, const uint64_t *args)
 	}
 }
 
-#define ROW(op, type, how, func)                                                  \
-	{                                                                         \
-		XENMEM_##op, "XENMEM_" #op, sizeof(type), how, PROFILES_ALL, func \
+#define ROW(op, who, type, how, func)                                    \
+	{                                                                \
+		XENMEM_##op, "XENMEM_" #op, sizeof(type), how, who, func \
 	}
-#define BARE(op, func)                                               \
-	{                                                            \
-		XENMEM_##op, "XENMEM_" #op, 0, 0, PROFILES_ALL, func \
+#define BARE(op, who, func)                                 \
+	{                                                   \
+		XENMEM_##op, "XENMEM_" #op, 0, 0, who, func \
 	}
+
+/* The first ones are in Xen 3.0.2's memory.h; exchange, machphys_mapping and the
+ * memory map came later in 2006. */
+#define ALL PROFILES_ALL
+#define NEW PROFILES_4_17
 
 const struct subop memory_op_subops[] = {
 	/* These read their argument themselves: a bad one makes them do nothing. */
-	BARE(increase_reservation, memory_increase_reservation),
-	BARE(decrease_reservation, memory_decrease_reservation),
-	BARE(populate_physmap, memory_populate_physmap),
-	ROW(exchange, struct xen_memory_exchange, ARG_IN | ARG_OUT_ALWAYS, memory_exchange),
-	BARE(maximum_ram_page, maximum_ram_page),
-	ROW(current_reservation, struct xen_memory_domain, ARG_IN, current_reservation),
-	ROW(maximum_reservation, struct xen_memory_domain, ARG_IN, maximum_reservation),
-	ROW(maximum_gpfn, struct xen_memory_domain, ARG_IN, maximum_gpfn),
-	ROW(machphys_mfn_list, struct xen_machphys_mfn_list, ARG_IN | ARG_OUT, machphys_mfn_list),
-	BARE(machphys_compat_mfn_list, machphys_compat_mfn_list),
-	ROW(machphys_mapping, struct xen_machphys_mapping, ARG_OUT, machphys_mapping),
-	ROW(memory_map, struct xen_memory_map, ARG_IN | ARG_OUT, memory_map_get),
-	BARE(machine_memory_map, not_permitted),
-	ROW(set_memory_map, struct xen_foreign_memory_map, ARG_IN, memory_map_set),
-	ROW(add_to_physmap, struct xen_add_to_physmap, ARG_IN, add_to_physmap),
-	ROW(add_to_physmap_batch, struct xen_add_to_physmap_batch, ARG_IN, add_to_physmap_batch),
-	ROW(remove_from_physmap, struct xen_remove_from_physmap, ARG_IN, remove_from_physmap),
-	ROW(set_pod_target, struct xen_pod_target, ARG_IN, pod_target),
-	ROW(get_pod_target, struct xen_pod_target, ARG_IN, pod_target),
-	BARE(get_sharing_freed_pages, nothing_shared),
-	BARE(get_sharing_shared_pages, nothing_shared),
+	BARE(increase_reservation, ALL, memory_increase_reservation),
+	BARE(decrease_reservation, ALL, memory_decrease_reservation),
+	BARE(populate_physmap, ALL, memory_populate_physmap),
+	ROW(exchange, NEW, struct xen_memory_exchange, ARG_IN | ARG_OUT_ALWAYS, memory_exchange),
+	BARE(maximum_ram_page, ALL, maximum_ram_page),
+	ROW(current_reservation, ALL, struct xen_memory_domain, ARG_IN, current_reservation),
+	ROW(maximum_reservation, ALL, struct xen_memory_domain, ARG_IN, maximum_reservation),
+	ROW(maximum_gpfn, NEW, struct xen_memory_domain, ARG_IN, maximum_gpfn),
+	ROW(machphys_mfn_list, ALL, struct xen_machphys_mfn_list, ARG_IN | ARG_OUT,
+	    machphys_mfn_list),
+	BARE(machphys_compat_mfn_list, NEW, machphys_compat_mfn_list),
+	ROW(machphys_mapping, NEW, struct xen_machphys_mapping, ARG_OUT, machphys_mapping),
+	ROW(memory_map, NEW, struct xen_memory_map, ARG_IN | ARG_OUT, memory_map_get),
+	BARE(machine_memory_map, NEW, not_permitted),
+	ROW(set_memory_map, NEW, struct xen_foreign_memory_map, ARG_IN, memory_map_set),
+	ROW(add_to_physmap, ALL, struct xen_add_to_physmap, ARG_IN, add_to_physmap),
+	ROW(add_to_physmap_batch, NEW, struct xen_add_to_physmap_batch, ARG_IN,
+	    add_to_physmap_batch),
+	ROW(remove_from_physmap, NEW, struct xen_remove_from_physmap, ARG_IN, remove_from_physmap),
+	ROW(set_pod_target, NEW, struct xen_pod_target, ARG_IN, pod_target),
+	ROW(get_pod_target, NEW, struct xen_pod_target, ARG_IN, pod_target),
+	BARE(get_sharing_freed_pages, NEW, nothing_shared),
+	BARE(get_sharing_shared_pages, NEW, nothing_shared),
 	/* paging_op and sharing_op: Xen has neither unless configured so; -ENOSYS. */
-	ROW(access_op, struct xen_mem_access_op, ARG_IN, access_op),
-	ROW(claim_pages, struct xen_memory_reservation, ARG_IN, claim_pages),
-	ROW(reserved_device_memory_map, struct xen_reserved_device_memory_map, ARG_IN | ARG_OUT,
-	    reserved_device_memory_map),
-	ROW(acquire_resource, struct xen_mem_acquire_resource, ARG_IN, acquire_resource),
-	ROW(get_vnumainfo, struct xen_vnuma_topology_info, ARG_IN, get_vnumainfo),
+	ROW(access_op, NEW, struct xen_mem_access_op, ARG_IN, access_op),
+	ROW(claim_pages, NEW, struct xen_memory_reservation, ARG_IN, claim_pages),
+	ROW(reserved_device_memory_map, NEW, struct xen_reserved_device_memory_map,
+	    ARG_IN | ARG_OUT, reserved_device_memory_map),
+	ROW(acquire_resource, NEW, struct xen_mem_acquire_resource, ARG_IN, acquire_resource),
+	ROW(get_vnumainfo, NEW, struct xen_vnuma_topology_info, ARG_IN, get_vnumainfo),
 	{0},
 };

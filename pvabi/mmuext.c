@@ -184,28 +184,56 @@ static int mark_super(struct vcpu *v, const struct mmuext_op *op)
 	return -EOPNOTSUPP;
 }
 
-static int (*const ops[])(struct vcpu *v, const struct mmuext_op *op) = {
-	[MMUEXT_PIN_L1_TABLE] = pin,
-	[MMUEXT_PIN_L2_TABLE] = pin,
-	[MMUEXT_PIN_L3_TABLE] = pin,
-	[MMUEXT_PIN_L4_TABLE] = pin,
-	[MMUEXT_UNPIN_TABLE] = unpin,
-	[MMUEXT_NEW_BASEPTR] = new_baseptr,
-	[MMUEXT_TLB_FLUSH_LOCAL] = flush_local,
-	[MMUEXT_INVLPG_LOCAL] = invlpg_local,
-	[MMUEXT_TLB_FLUSH_MULTI] = flush_multi,
-	[MMUEXT_INVLPG_MULTI] = invlpg_multi,
-	[MMUEXT_TLB_FLUSH_ALL] = flush_all,
-	[MMUEXT_INVLPG_ALL] = invlpg_all,
-	[MMUEXT_FLUSH_CACHE] = flush_cache,
-	[MMUEXT_SET_LDT] = set_ldt,
-	[MMUEXT_NEW_USER_BASEPTR] = new_user_baseptr,
-	[MMUEXT_CLEAR_PAGE] = clear_page,
-	[MMUEXT_COPY_PAGE] = copy_page,
-	[MMUEXT_FLUSH_CACHE_GLOBAL] = flush_cache,
-	[MMUEXT_MARK_SUPER] = mark_super,
-	[MMUEXT_UNMARK_SUPER] = mark_super,
+#define ALL		PROFILES_ALL
+#define NEW		PROFILES_4_17
+#define ROW(op, who, f) [MMUEXT_##op] = {#op, who, f}
+
+static const struct {
+	const char *name;
+	uint8_t profiles;
+	int (*fn)(struct vcpu *v, const struct mmuext_op *op);
+} ops[] = {
+	ROW(PIN_L1_TABLE, ALL, pin),
+	ROW(PIN_L2_TABLE, ALL, pin),
+	ROW(PIN_L3_TABLE, ALL, pin),
+	ROW(PIN_L4_TABLE, ALL, pin),
+	ROW(UNPIN_TABLE, ALL, unpin),
+	ROW(NEW_BASEPTR, ALL, new_baseptr),
+	ROW(TLB_FLUSH_LOCAL, ALL, flush_local),
+	ROW(INVLPG_LOCAL, ALL, invlpg_local),
+	ROW(TLB_FLUSH_MULTI, ALL, flush_multi),
+	ROW(INVLPG_MULTI, ALL, invlpg_multi),
+	ROW(TLB_FLUSH_ALL, ALL, flush_all),
+	ROW(INVLPG_ALL, ALL, invlpg_all),
+	ROW(FLUSH_CACHE, ALL, flush_cache),
+	ROW(SET_LDT, ALL, set_ldt),
+	ROW(NEW_USER_BASEPTR, ALL, new_user_baseptr),
+	ROW(CLEAR_PAGE, NEW, clear_page),
+	ROW(COPY_PAGE, NEW, copy_page),
+	ROW(FLUSH_CACHE_GLOBAL, NEW, flush_cache),
+	ROW(MARK_SUPER, NEW, mark_super),
+	ROW(UNMARK_SUPER, NEW, mark_super),
 };
+
+#define NR_OPS (sizeof(ops) / sizeof(ops[0]))
+
+bool mmuext_op_at(unsigned i, struct op_info *info)
+{
+	for (unsigned nr = 0; nr < NR_OPS; nr++)
+		if (ops[nr].fn && !i--) {
+			*info = (struct op_info){(int)nr, ops[nr].name, ops[nr].profiles};
+			return true;
+		}
+	return false;
+}
+
+static int carry_out(struct vcpu *v, const struct mmuext_op *op)
+{
+	if (op->cmd >= NR_OPS || !ops[op->cmd].fn ||
+	    !(ops[op->cmd].profiles & PROFILE_BIT(v->domain->profile->id)))
+		return -ENOSYS;
+	return ops[op->cmd].fn(v, op);
+}
 
 long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 {
@@ -231,10 +259,7 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
 		if (rc)
 			break;
-		if (op.cmd >= sizeof(ops) / sizeof(ops[0]) || !ops[op.cmd])
-			rc = -ENOSYS;
-		else
-			rc = ops[op.cmd](v, &op);
+		rc = carry_out(v, &op);
 		if (rc)
 			break;
 	}

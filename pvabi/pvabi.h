@@ -59,6 +59,7 @@ struct vcpu;
 struct evtchn_port_ops; /* pvabi/evtchn.h */
 struct evtchn_fifo;	/* pvabi/evtchn_fifo.c */
 struct page_info;	/* pvabi/mm.h */
+struct op_info;
 struct e820_entry;	/* pvabi/memory_map.c */
 
 /* ------------------------------------------------------------------------ */
@@ -504,7 +505,20 @@ struct hypercall {
 	long (*check)(struct vcpu *v, const uint64_t *args);
 	hypercall_fn fn;
 	const struct subop *subops; /* ends with a row without a name */
+	/* For a family that fn itself tells apart: its i-th operation, for who wants to
+	 * list them. False: there are no more. */
+	bool (*op_at)(unsigned i, struct op_info *info);
 };
+
+/* An operation of a family, as hypercall_op_at() tells it. */
+struct op_info {
+	int nr;
+	const char *name;
+	uint8_t profiles;
+};
+
+/* The i-th operation of a family; false when there are no more, or it is none. */
+bool hypercall_op_at(const struct hypercall *hc, unsigned i, struct op_info *info);
 
 #define NR_HYPERCALLS 64
 extern const struct hypercall hypercall_table[NR_HYPERCALLS];

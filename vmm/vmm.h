@@ -62,5 +62,8 @@ int domain_run(const struct run_options *o);
 /* `xenolith info`: what this host can do, for people, on `out`.
  * enum exit_status: EXIT_HOST_FAILED when no guest could run here. probe_info.c */
 int host_info_print(FILE *out);
+/* abi_info.c: the implemented ABI, of one profile or (NULL) of all. */
+struct abi_profile;
+void abi_info_print(FILE *out, const struct abi_profile *only);
 
 #endif

@@ -97,10 +97,24 @@ void events_off(void)
 	__atomic_store_n(&this_cpu()->info->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Xen before 3.0.3 has the old call only, with the number before the block. */
+static long evtchn_op(unsigned cmd, void *block, size_t size)
+{
+	long rc = HCALL(event_channel_op, cmd, block);
+	struct evtchn_op old = {.cmd = cmd};
+
+	if (rc != -38)
+		return rc;
+	memcpy(&old.u, block, size);
+	rc = HCALL(event_channel_op_compat, &old);
+	memcpy(block, &old.u, size);
+	return rc;
+}
+
 long evtchn_alloc_unbound(domid_t dom, domid_t remote)
 {
 	struct evtchn_alloc_unbound op = {.dom = dom, .remote_dom = remote};
-	long rc = HCALL(event_channel_op, EVTCHNOP_alloc_unbound, &op);
+	long rc = evtchn_op(EVTCHNOP_alloc_unbound, &op, sizeof(op));
 
 	return rc ? rc : op.port;
 }
@@ -108,7 +122,7 @@ long evtchn_alloc_unbound(domid_t dom, domid_t remote)
 long evtchn_bind_interdomain(domid_t remote, evtchn_port_t port)
 {
 	struct evtchn_bind_interdomain op = {.remote_dom = remote, .remote_port = port};
-	long rc = HCALL(event_channel_op, EVTCHNOP_bind_interdomain, &op);
+	long rc = evtchn_op(EVTCHNOP_bind_interdomain, &op, sizeof(op));
 
 	return rc ? rc : op.local_port;
 }
@@ -116,7 +130,7 @@ long evtchn_bind_interdomain(domid_t remote, evtchn_port_t port)
 long evtchn_bind_virq(unsigned virq, unsigned vcpu)
 {
 	struct evtchn_bind_virq op = {.virq = virq, .vcpu = vcpu};
-	long rc = HCALL(event_channel_op, EVTCHNOP_bind_virq, &op);
+	long rc = evtchn_op(EVTCHNOP_bind_virq, &op, sizeof(op));
 
 	return rc ? rc : op.port;
 }
@@ -124,7 +138,7 @@ long evtchn_bind_virq(unsigned virq, unsigned vcpu)
 long evtchn_bind_ipi(unsigned vcpu)
 {
 	struct evtchn_bind_ipi op = {.vcpu = vcpu};
-	long rc = HCALL(event_channel_op, EVTCHNOP_bind_ipi, &op);
+	long rc = evtchn_op(EVTCHNOP_bind_ipi, &op, sizeof(op));
 
 	return rc ? rc : op.port;
 }
@@ -133,28 +147,28 @@ long evtchn_close(evtchn_port_t port)
 {
 	struct evtchn_close op = {.port = port};
 
-	return HCALL(event_channel_op, EVTCHNOP_close, &op);
+	return evtchn_op(EVTCHNOP_close, &op, sizeof(op));
 }
 
 long evtchn_send(evtchn_port_t port)
 {
 	struct evtchn_send op = {.port = port};
 
-	return HCALL(event_channel_op, EVTCHNOP_send, &op);
+	return evtchn_op(EVTCHNOP_send, &op, sizeof(op));
 }
 
 long evtchn_unmask(evtchn_port_t port)
 {
 	struct evtchn_unmask op = {.port = port};
 
-	return HCALL(event_channel_op, EVTCHNOP_unmask, &op);
+	return evtchn_op(EVTCHNOP_unmask, &op, sizeof(op));
 }
 
 long evtchn_bind_vcpu(evtchn_port_t port, unsigned vcpu)
 {
 	struct evtchn_bind_vcpu op = {.port = port, .vcpu = vcpu};
 
-	return HCALL(event_channel_op, EVTCHNOP_bind_vcpu, &op);
+	return evtchn_op(EVTCHNOP_bind_vcpu, &op, sizeof(op));
 }
 
 evtchn_port_t evtchn_loop(evtchn_port_t *send)

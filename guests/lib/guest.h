@@ -52,6 +52,7 @@ extern struct shared_info *shared_info; /* mapped */
 bool is_dom0(void);
 /* Ends the domain: guest_main() may also just return. */
 void guest_end(void) __attribute__((noreturn));
+void shut_down(unsigned reason);
 
 /* ---- print.c ---- */
 /* One line of the transcript, the newline is added. Formats: %s %c %d %u %x %lx %lu

@@ -31,7 +31,7 @@ static const uint64_t *m2p(void)
 
 	if (!table) {
 		if (HCALL(memory_op, XENMEM_machphys_mapping, &m))
-			fail("no machphys_mapping");
+			m.v_start = MACH2PHYS_VIRT_START; /* Xen before 3.0.3 */
 		table = (const uint64_t *)m.v_start;
 	}
 	return table;

@@ -141,7 +141,6 @@ void say_rc(const char *what, long rc)
 
 void fail(const char *fmt, ...)
 {
-	struct sched_shutdown crash = {.reason = SHUTDOWN_crash};
 	static bool failing;
 	va_list ap;
 
@@ -152,5 +151,5 @@ void fail(const char *fmt, ...)
 		va_end(ap);
 	}
 	for (;;)
-		HCALL(sched_op, SCHEDOP_shutdown, &crash);
+		shut_down(SHUTDOWN_crash);
 }

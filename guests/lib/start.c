@@ -11,14 +11,19 @@ bool is_dom0(void)
 	return start_info->flags & SIF_INITDOMAIN;
 }
 
+/* The old call is in every Xen. */
+void shut_down(unsigned reason)
+{
+	HCALL(sched_op_compat, SCHEDOP_shutdown, reason);
+}
+
 void guest_end(void)
 {
 	/* Emulated machines leave their emulator at a reboot, not at a power-off. */
-	struct sched_shutdown how = {.reason = is_dom0() ? SHUTDOWN_reboot : SHUTDOWN_poweroff};
 
 	say("end");
 	for (;;)
-		HCALL(sched_op, SCHEDOP_shutdown, &how);
+		shut_down(is_dom0() ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
 }
 
 void guest_start(struct start_info *si);

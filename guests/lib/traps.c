@@ -41,11 +41,12 @@ void traps_init(void)
 		.vector = 0x80, .flags = 3, .cs = CS, .address = (unsigned long)entry_int80};
 	if (HCALL(set_trap_table, trap_table))
 		fail("set_trap_table");
+	/* Xen before 3.0.3 has no callback_op. */
 	if (callback(CALLBACKTYPE_event, entry_event, 0) ||
 	    callback(CALLBACKTYPE_failsafe, entry_failsafe, 0) ||
 	    callback(CALLBACKTYPE_syscall, entry_syscall, CALLBACKF_mask_events))
-		fail("callbacks");
-	/* Old profiles have it in nmi_op only. */
+		if (HCALL(set_callbacks, entry_event, entry_failsafe, entry_syscall))
+			fail("callbacks");
 	callback(CALLBACKTYPE_nmi, entry_nmi, 0);
 }
 

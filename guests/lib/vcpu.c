@@ -27,7 +27,7 @@ void pause(void)
 
 void yield(void)
 {
-	HCALL(sched_op, SCHEDOP_yield, 0);
+	HCALL(sched_op_compat, SCHEDOP_yield, 0);
 }
 
 void vcpu_main(void (*fn)(void *), void *arg);

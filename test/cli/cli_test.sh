@@ -92,7 +92,11 @@ refused "option before the verb" "a verb comes first" --memory=64 run kernel
 refused "help about an unknown verb" "did you mean 'info'" help inof
 refused "help about two verbs" "one operand too many" help run info
 refused "operand for version" "one operand too many" version please
-refused "operand for info" "one operand too many" info please
+refused "operand for info" "no operand without --abi" info please
+refused "--abi of an unknown profile" "--abi takes .*xen-4.17, not 'xen-9'" info --abi xen-9
+refused "--abi of two profiles" "one operand too many" info --abi xen-4.17 xen-3.0.2
+prints "info --abi" '^ 29  sched_op +- +yes +yes$' info --abi
+prints "info --abi of one profile" '^ 24  vcpu_op$' info --abi xen-3.0.2
 "$program" version >/dev/full 2>err
 [ $? = 1 ] && grep -q '^xenolith: cannot write' err
 verdict $? "full output device: status 1"

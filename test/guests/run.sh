@@ -25,7 +25,7 @@ facts() { tr -d '\r' <"$1" | sed -n 's/^= //p'; }
 
 one() {
   dir=guests/tests/$1
-  args='' status=0 limit=60
+  args='' status=0 limit=60 guest=$1
   [ -f "$dir/settings" ] && . "$dir/settings"
   for kind in domu written dom0; do
     [ -f "$dir/expected.$kind" ] && break
@@ -35,7 +35,7 @@ one() {
     return
   fi
   # shellcheck disable=SC2086
-  timeout -s KILL "$limit" "$xenolith" run --memory 64 --vcpus 4 --quiet $args "$guests/$1" \
+  timeout -s KILL "$limit" "$xenolith" run --memory 64 --vcpus 4 --quiet $args "$guests/$guest" \
     </dev/null >"$work/out" 2>"$work/err"
   got=$?
   facts "$work/out" >"$work/facts"

@@ -12,7 +12,7 @@ trap 'rm -rf "$out"' EXIT
 [ $# = 0 ] && set -- $(ls guests/tests)
 
 asked() { # NAME KIND
-  local oracle="domu dom0"
+  local oracle="domu dom0" guest=
   [ -f "guests/tests/$1/settings" ] && . "guests/tests/$1/settings"
   [[ " $oracle " = *" $2 "* ]]
 }
