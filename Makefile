@@ -87,7 +87,7 @@ endif
 
 check-nested: needs-demo
 	@test/lib/needs.sh nested
-	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/lib/run-suites "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
 
 # ONLY='a b': these guests.

@@ -35,6 +35,11 @@ guests/linux/ramdisk.sh "$root/guest/tests.gz" "$work/cmd" "$work/gtest:/bin/gte
 echo 'echo hello from $(uname -r) on $(nproc)' >"$work/cmd"
 guests/linux/ramdisk.sh "$root/guest/hello.gz" "$work/cmd"
 cp "$guest" "$root/guest/kernel"
+# The small guests: binaries, what they are expected to say, the script.
+mkdir -p "$root/judged/build" "$root/judged/test/guests" "$root/judged/guests"
+cp -r build/guests "$root/judged/build/guests" && rm -rf "$root/judged/build/guests/guests"
+cp test/guests/run.sh "$root/judged/test/guests/"
+cp -r guests/tests "$root/judged/guests/tests" && rm -f "$root"/judged/guests/tests/*/main.c
 
 { nested_init_head "$([ "$variant" = npt0 ] && echo npt=0)"; cat <<INIT
 verdict() { if [ "\$1" = 0 ]; then echo "ok - $name: \$2"; else echo "not ok - $name: \$2 (status \$1)"; fi; }
@@ -45,6 +50,7 @@ run() { xenolith run --cmdline "console=hvc0 quiet" "\$@" /guest/kernel </dev/nu
 run --memory 256 --vcpus 1 --stats --ramdisk /guest/tests.gz; verdict \$? "the guest tests end with status 0"
 run --memory 256 --vcpus 2 --ramdisk /guest/hello.gz; verdict \$? "2 vcpus boot and power off"
 run --memory 256 --p2m shuffle:7 --ramdisk /guest/hello.gz; verdict \$? "shuffled p2m boots and powers off"
+XENOLITH=xenolith PREFIX="$name: " /judged/test/guests/run.sh
 echo HOST DONE
 poweroff -f
 INIT
