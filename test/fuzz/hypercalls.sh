@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Random hypercalls from a guest with four vcpus, until CALLS of them were made:
+#   hypercalls.sh [CALLS [SEED]]
+# The guest may ruin itself (status 3) and is then started anew with the next seed; the
+# program that serves it must neither die, nor hang, nor grow. Prints TAP.
+set -u
+cd "$(dirname "$0")/../.."
+calls=${1:-10000000}
+seed=${2:-1}
+xenolith=${XENOLITH:-./xenolith}
+[[ $xenolith = */* ]] || xenolith=./$xenolith
+name="random hypercalls"
+[ -w /dev/kvm ] || { echo "ok - $name # SKIP no usable /dev/kvm here"; exit 0; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Beyond the guest's own memory.
+limit_kib=$((64 * 1024))
+made=0 domains=0 largest=0
+fail() {
+  tail -n 40 "$work/log" | tr -c '[:print:]\n' '?' | sed 's/^/# /'
+  echo "not ok - $name: $1 (again with: test/fuzz/hypercalls.sh 1 $seed)"
+  exit 1
+}
+
+while [ $made -lt "$calls" ]; do
+  rm -f "$work/stats"
+  timeout -s KILL 120 "$xenolith" run --memory 64 --vcpus 4 --quiet --stats="$work/stats" \
+    --cmdline "seed=$seed calls=1000000" build/guests/fuzz </dev/null >"$work/log" 2>&1
+  status=$?
+  case $status in
+  0 | 3) ;;
+  137) fail "it hung" ;;
+  *) fail "status $status" ;;
+  esac
+  n=$(sed -n 's/.*"hypercalls": {\(.*\)}.*/\1/p' "$work/stats" | grep -oE '[0-9]+(,|$)' | awk "{s += \$1} END {print s + 0}")
+  kib=$(sed -nE 's/.*"resident_kib": ([0-9]+).*/\1/p' "$work/stats")
+  [ "$kib" -gt "$largest" ] && largest=$kib
+  [ "$kib" -gt "$limit_kib" ] && fail "$kib KiB beyond the guest's memory"
+  made=$((made + n)) domains=$((domains + 1)) seed=$((seed + 1))
+done
+echo "# $made hypercalls by $domains domains; at most $largest KiB beyond the guest's memory"
+echo "ok - $name: nothing died, hung or grew"
