@@ -46,7 +46,7 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit stress clean help demo check check-nested check-matrix oracle needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-matrix bench oracle needs-build needs-demo needs-test
 all: $(XENOLITH)
 
 help:
@@ -55,6 +55,7 @@ help:
 	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
+	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
 
@@ -82,13 +83,18 @@ else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
 	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
 		test/lib/valgrind.sh test/model/run.sh test/stress/run.sh test/guests/run.sh \
-		"test/linux/run.sh quick"
+		"test/fuzz/hypercalls.sh 10000000" "test/linux/run.sh quick"
 endif
 
 check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/lib/run-suites "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+
+# Figures, beside those of the run before.
+bench: needs-build
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
+	@test/bench/events.sh
 
 # ONLY='a b': these guests.
 oracle: needs-test

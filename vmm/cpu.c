@@ -231,8 +231,10 @@ void cpu_kick(struct cpu *c)
 	atomic_store(&c->kick, true);
 	if (atomic_exchange(&c->sleep_word, 0))
 		futex_wake(&c->sleep_word);
-	if (atomic_load(&c->in_guest))
+	if (atomic_load(&c->in_guest)) {
+		atomic_fetch_add(&c->kicks, 1);
 		syscall(SYS_tgkill, getpid(), c->tid, KICK_SIGNAL);
+	}
 }
 
 void cpu_sleep(struct cpu *c, uint64_t ns)

@@ -12,6 +12,7 @@
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
 	uint64_t runs, touches, flushes, first_entry;
+	uint64_t polls, blocks, kicks;
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
@@ -41,6 +42,9 @@ static void collect(const struct guest *g, struct counts *n)
 		for (unsigned k = 0; k < NR_HYPERCALLS; k++)
 			n->hypercalls[k] += c->vcpu->hypercalls[k];
 		n->runs += c->kvm_runs;
+		n->polls += c->polls;
+		n->blocks += c->blocks;
+		n->kicks += atomic_load(&c->kicks);
 		n->touches += c->touches;
 		n->flushes += c->flushes;
 		if (c->first_entry && (!n->first_entry || c->first_entry < n->first_entry))
@@ -95,6 +99,10 @@ static void print_text(FILE *f, const struct counts *n, const struct run_times *
 		if (n->hypercalls[k])
 			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
 				(unsigned long)n->hypercalls[k]);
+	fprintf(f,
+		"  slept in SCHEDOP_poll %13lu\n  slept in SCHEDOP_block %12lu\n"
+		"  kicks by signal %19lu\n",
+		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
 		(unsigned long)n->touches);
 	fprintf(f, "  kernel read and unpacked %10lu us\n",
@@ -131,7 +139,9 @@ static void print_json(FILE *f, const struct counts *n, const struct run_times *
 				(unsigned long)n->hypercalls[k]);
 			sep = ", ";
 		}
-	fprintf(f, "},\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n",
+	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
+		(unsigned long)n->blocks, (unsigned long)n->kicks);
+	fprintf(f, ",\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n",
 		(unsigned long)n->runs, (unsigned long)n->touches);
 	fprintf(f, "  \"load_us\": %lu,\n  \"start_us\": %lu,\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000,

@@ -59,6 +59,10 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	/* The guest's other vcpus may rely on what this one had changed. */
 	cpu_run_ops(c);
 	c->slept = true;
+	if (atomic_load(&v->poll_evtchn))
+		c->polls++;
+	else
+		c->blocks++;
 	uint32_t pause;
 	int state = -1;
 	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
