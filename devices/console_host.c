@@ -79,6 +79,10 @@ static void on_host(void *arg, uint32_t events)
 
 	pthread_mutex_lock(&c->lock);
 	bool escape = events & (EPOLLIN | EPOLLHUP | EPOLLERR) && take_input(c);
+	/* What a client left behind that the guest had no room for goes with it. */
+	if (events & (EPOLLHUP | EPOLLERR) && c->p.kind == CONSOLE_SOCKET && c->in_fd >= 0 &&
+	    !queue_room(&c->in))
+		drop_client(c);
 	if (events & EPOLLOUT)
 		console_host_flush(c);
 	bool moved = console_ring_take(c);
@@ -237,8 +241,14 @@ static int open_socket(struct console *c, char *err, size_t errlen)
 	if (!stat(c->p.path, &st) && S_ISSOCK(st.st_mode))
 		unlink(c->p.path);
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->listen_fd < 0 || bind(c->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    listen(c->listen_fd, 1) < 0) {
+	if (c->listen_fd < 0 || bind(c->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		snprintf(err, errlen, "%s: %s", c->p.path, strerror(errno));
+		if (c->listen_fd >= 0)
+			close(c->listen_fd);
+		c->listen_fd = -1; /* the name is not ours to remove */
+		return -EIO;
+	}
+	if (listen(c->listen_fd, 1) < 0) {
 		snprintf(err, errlen, "%s: %s", c->p.path, strerror(errno));
 		return -EIO;
 	}

@@ -60,6 +60,14 @@ void console_host_flush(struct console *c);
 /* (Un)watches input and output as room and data allow. Lock held, loop's thread. */
 void console_host_watch(struct console *c);
 
+/* Output to standard output or a file is never lost: the guest waits. Nobody may ever
+ * read a socket or a pty: there the guest goes on and the oldest output is lost, as with
+ * xenconsoled (Xen: tools/console/daemon/io.c, buffer_append). */
+static inline bool console_host_waits(const struct console *c)
+{
+	return c->p.kind == CONSOLE_STDIO || c->p.kind == CONSOLE_FILE;
+}
+
 /* console_ring.c; lock held. True when something moved. */
 bool console_ring_take(struct console *c);
 bool console_ring_give(struct console *c);

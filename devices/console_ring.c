@@ -14,7 +14,7 @@ bool console_ring_take(struct console *c)
 		return false;
 	uint32_t cons = r->out_cons, prod = __atomic_load_n(&r->out_prod, __ATOMIC_ACQUIRE);
 	uint32_t n = prod - cons;
-	if (!n || n > size || n > queue_room(&c->out))
+	if (!n || n > size || (n > queue_room(&c->out) && console_host_waits(c)))
 		return false;
 	for (uint32_t i = 0; i < n; i++)
 		buf[i] = (uint8_t)r->out[(cons + i) & (size - 1)];

@@ -23,7 +23,7 @@
 
 /* What xl gives a domain (xl.cfg: event_channels). */
 #define XL_MAX_EVTCHN_PORT 1023
-#define SUPERPAGE_FRAMES 512UL
+#define SUPERPAGE_FRAMES   512UL
 
 struct run {
 	const struct run_options *o;
@@ -195,7 +195,7 @@ static void on_signal(void *arg, uint32_t events)
 	}
 }
 
-static int create_devices(struct run *r)
+static int create_console(struct run *r)
 {
 	struct guest *g = &r->guest;
 	struct console_params cp = {
@@ -211,6 +211,15 @@ static int create_devices(struct run *r)
 	g->console = console_create(r->loop, &cp, r->err.text, sizeof(r->err.text));
 	if (!g->console)
 		return -EIO;
+	if (r->o->console == CONSOLE_PTY && r->o->log_level >= LOG_WARN)
+		fprintf(stderr, "xenolith: the console is on %s\n", console_where(g->console));
+	return 0;
+}
+
+static int create_devices(struct run *r)
+{
+	struct guest *g = &r->guest;
+
 	r->xenstore = xenstore_create(r->loop);
 	if (!r->xenstore)
 		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
@@ -398,6 +407,10 @@ static int run_steps(struct run *r)
 	    create_domain(r))
 		return EXIT_HOST_FAILED;
 	create_emulator(r);
+	if (create_console(r))
+		return r->o->console == CONSOLE_FILE || r->o->console == CONSOLE_SOCKET
+			       ? EXIT_BAD_USAGE
+			       : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
 	if (build(r))
