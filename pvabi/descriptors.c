@@ -1,5 +1,6 @@
 /*
- * Hypercalls 2 and 10: the guest's GDT (Xen: arch/x86/pv/descriptor-tables.c).
+ * Hypercalls 2 and 10: the guest's GDT; and the pages of its LDT (Xen:
+ * arch/x86/pv/descriptor-tables.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -63,6 +64,35 @@ int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
 	v->gdt_ents = entries;
 	d->ops->descriptors_changed(v);
 	return 0;
+}
+
+/* Xen: pv_map_ldt_shadow_page(). */
+bool vcpu_ldt_map(struct vcpu *v, unsigned n)
+{
+	struct guest_walk w;
+
+	if (v->ldt_mapped >> n & 1)
+		return true;
+	if (n >= (v->ldt_ents * 8 + PAGE_SIZE - 1) / PAGE_SIZE ||
+	    !guest_walk(v->domain, v->guest_table, v->ldt_base + n * PAGE_SIZE, &w) || !w.present ||
+	    w.level != 1 || mm_get_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT))
+		return false;
+	v->ldt_frames[n] = w.maddr >> PAGE_SHIFT;
+	v->ldt_mapped |= 1u << n;
+	v->domain->ops->descriptors_changed(v);
+	return true;
+}
+
+/* Xen: pv_destroy_ldt(). */
+void vcpu_ldt_drop(struct vcpu *v)
+{
+	if (!v->ldt_mapped)
+		return;
+	for (unsigned n = 0; n < LDT_PAGES; n++)
+		if (v->ldt_mapped >> n & 1)
+			mm_put_descriptor_page(v->domain, v->ldt_frames[n]);
+	v->ldt_mapped = 0;
+	v->domain->ops->descriptors_changed(v);
 }
 
 long hypercall_set_gdt(struct vcpu *v, const uint64_t *args)

@@ -138,7 +138,7 @@ static size_t page_rest(uint64_t va, size_t len)
 	return rest < len ? rest : len;
 }
 
-int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
+static int copy_from(struct domain *d, uint64_t l4, void *dst, uint64_t va, size_t len)
 {
 	uint8_t *to = dst;
 
@@ -146,7 +146,7 @@ int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 		return -EFAULT;
 	while (len) {
 		size_t n = page_rest(va, len);
-		const uint8_t *p = translate(v->domain, vcpu_l4(v), va, false);
+		const uint8_t *p = translate(d, l4, va, false);
 
 		if (!p)
 			return -EFAULT;
@@ -156,6 +156,16 @@ int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 		len -= n;
 	}
 	return 0;
+}
+
+int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
+{
+	return copy_from(v->domain, vcpu_l4(v), dst, va, len);
+}
+
+int guest_copy_from_kernel(struct vcpu *v, void *dst, uint64_t va, size_t len)
+{
+	return copy_from(v->domain, v->guest_table, dst, va, len);
 }
 
 static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, size_t len)

@@ -51,6 +51,7 @@ int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 	int rc = mm_get_l4(d, mfn);
 	if (rc)
 		return rc;
+	vcpu_ldt_drop(v); /* its address means other pages now */
 	if (!(d->vm_assist & 1UL << VMASST_TYPE_m2p_strict))
 		mm_l4_show_m2p(v, mfn, true);
 	v->guest_table = mfn;
@@ -150,6 +151,7 @@ static int set_ldt(struct vcpu *v, const struct mmuext_op *op)
 		return -EINVAL;
 	if (v->ldt_ents == ents && v->ldt_base == va)
 		return 0;
+	vcpu_ldt_drop(v);
 	v->ldt_base = va;
 	v->ldt_ents = ents;
 	v->domain->ops->descriptors_changed(v);

@@ -47,6 +47,7 @@
 /* The flat ring-3 selectors that Xen gives a 64-bit guest, and Xen's part of
  * the GDT: arch-x86/xen-x86_64.h, arch-x86/xen.h (FIRST_RESERVED_GDT_*). */
 #define GUEST_GDT_FRAMES FIRST_RESERVED_GDT_PAGE
+#define LDT_PAGES	 16
 
 /* The L4 slots that belong to Xen (arch-x86/xen-x86_64.h: HYPERVISOR_VIRT_*). */
 #define XEN_L4_FIRST 256
@@ -236,6 +237,8 @@ struct vcpu {
 	unsigned gdt_ents;
 	uint64_t ldt_base; /* guest virtual address */
 	unsigned ldt_ents;
+	uint64_t ldt_frames[LDT_PAGES]; /* mfns of those that were used, see vcpu_ldt_map() */
+	uint32_t ldt_mapped;		/* a bit for each of them */
 
 	_Atomic uint32_t pause_flags; /* VPF_* */
 	bool initialised;	      /* VCPUOP_initialise was done (vcpu 0: by the builder) */
@@ -437,6 +440,7 @@ int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len);
 int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len);
 /* The same through the kernel's tables whatever mode v is in: for areas that the
  * kernel registered by address. */
+int guest_copy_from_kernel(struct vcpu *v, void *dst, uint64_t va, size_t len);
 int guest_copy_to_kernel(struct vcpu *v, uint64_t va, const void *src, size_t len);
 
 /* Xen's check of a guest handle before it is used (access_ok): only the start of
@@ -572,6 +576,9 @@ void vcpu_toggle_mode(struct vcpu *v);
  * caller's. Under `lock`, or before any vcpu ran. An initialised vcpu keeps its
  * tables: -EOPNOTSUPP when the context names others. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* What an iretq to v's cs, ss and rip would fault with: the vector and its error code; -1:
+ * nothing. */
+int vcpu_iret_fault(struct vcpu *v, uint32_t *error);
 /* Clears VPF_DOWN. */
 void vcpu_up(struct vcpu *v);
 /* The earliest armed deadline of v (vcpu 0: the domain's watchdogs too); 0: none.
@@ -644,6 +651,11 @@ void mm_put_descriptor_page(struct domain *d, uint64_t mfn);
 /* Gives v a GDT of `entries` descriptors in these frames; -EINVAL when there are
  * too many, or a frame cannot be a descriptor page. Under `lock`. descriptors.c */
 int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries);
+/* v loads a selector from page n of its LDT: from now on it is a descriptor page, at
+ * ldt_frames[n]. False when it cannot be one. Under `lock`. */
+bool vcpu_ldt_map(struct vcpu *v, unsigned n);
+/* It is to be looked for again; the pages may be something else now. */
+void vcpu_ldt_drop(struct vcpu *v);
 
 /* A write fault of the guest's kernel on a read-only mapping: does the page-table
  * page at `va` (one aligned 8-byte entry) accept the new value? Performs

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pvabi/bounce.h"
+#include "pvabi/descriptor_read.h"
 #include "pvabi/hypercalls.h"
 
 long hypercall_set_trap_table(struct vcpu *v, const uint64_t *args)
@@ -40,46 +41,6 @@ long hypercall_stack_switch(struct vcpu *v, const uint64_t *args)
 	return 0;
 }
 
-#define DESC_READABLE	(1UL << 41)
-#define DESC_CONFORMING (1UL << 42)
-#define DESC_CODE	(1UL << 43)
-#define DESC_S		(1UL << 44)
-#define DESC_DPL	(3UL << 45)
-#define DESC_P		(1UL << 47)
-
-/* May ring 3's GS hold this? SDM vol. 2, MOV: data or readable code of ring 3. */
-static bool loadable(uint64_t desc)
-{
-	bool code = desc & DESC_CODE;
-
-	if (!(desc & DESC_P) || !(desc & DESC_S) || (code && !(desc & DESC_READABLE)))
-		return false;
-	return (desc & DESC_DPL) == DESC_DPL || (code && (desc & DESC_CONFORMING));
-}
-
-/* The descriptor that the processor would load. Xen's own are flat. */
-static bool descriptor_read(struct vcpu *v, uint16_t sel, uint64_t *desc)
-{
-	static const uint64_t flat = DESC_P | DESC_S | DESC_DPL;
-	unsigned i = sel >> 3;
-
-	if (sel & 4)
-		return i < v->ldt_ents &&
-		       !guest_copy_from(v, desc, v->ldt_base + 8UL * i, sizeof(*desc));
-	if (i >= FIRST_RESERVED_GDT_ENTRY) {
-		*desc = flat;
-		return (sel & ~7) == (FLAT_RING3_CS32 & ~7) ||
-		       (sel & ~7) == (FLAT_RING3_CS64 & ~7) || (sel & ~7) == (FLAT_RING3_DS32 & ~7);
-	}
-	if (i >= v->gdt_ents)
-		return false;
-	const uint64_t *table = frame_ptr(v->domain, v->gdt_frames[i / 512]);
-	if (!table)
-		return false;
-	*desc = __atomic_load_n(&table[i % 512], __ATOMIC_RELAXED);
-	return true;
-}
-
 /* Xen never lets this fail, Linux would not survive it: a selector that faults is
  * replaced by the null one, and the guest could tell by reading GS. */
 int vcpu_load_user_gs(struct vcpu *v, uint16_t sel)
@@ -88,7 +49,7 @@ int vcpu_load_user_gs(struct vcpu *v, uint16_t sel)
 
 	if (sel > 3) {
 		sel = fixup_selector(sel);
-		if (descriptor_read(v, sel, &desc) && loadable(desc))
+		if (descriptor_read(v, sel, &desc) && descriptor_loadable(desc))
 			base = (desc >> 16 & 0xffffff) | (desc >> 56) << 24;
 		else
 			sel = 0;

@@ -233,29 +233,12 @@ static void set_l1(struct monitor *m, struct vcpu *v, unsigned i, uint64_t val)
 		v->domain->ops->pte_overwritten(v, m->vcpu_l1_maddr[v->id] + 8 * i);
 }
 
-bool monitor_map_ldt_page(struct monitor *m, struct vcpu *v, unsigned n)
-{
-	unsigned pages = (v->ldt_ents * 8 + PAGE_SIZE - 1) / PAGE_SIZE;
-	struct guest_walk w;
-	uint64_t pte = 0;
-
-	/* Xen: pv_map_ldt_shadow_page(): the frame must be a descriptor page. */
-	if (n < pages && guest_walk(v->domain, v->guest_table, v->ldt_base + n * PAGE_SIZE, &w) &&
-	    w.present && w.level == 1 &&
-	    !mm_get_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT)) {
-		mm_put_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT);
-		pte = (w.maddr & PAGE_MASK) | DATA_FLAGS;
-	}
-	set_l1(m, v, MON_LDT_OFFSET / PAGE_SIZE + n, pte);
-	return pte != 0;
-}
-
 void monitor_load_descriptors(struct monitor *m, struct vcpu *v)
 {
-	for (unsigned i = 0; i < GUEST_GDT_FRAMES; i++) {
-		uint64_t mfn = i * 512 < v->gdt_ents ? v->gdt_frames[i] : 0;
-		set_l1(m, v, i, mfn ? mfn << PAGE_SHIFT | DATA_FLAGS : 0);
-	}
-	for (unsigned n = 0; n < 16; n++)
-		monitor_map_ldt_page(m, v, n);
+	for (unsigned i = 0; i < GUEST_GDT_FRAMES; i++)
+		set_l1(m, v, i,
+		       i * 512 < v->gdt_ents ? v->gdt_frames[i] << PAGE_SHIFT | DATA_FLAGS : 0);
+	for (unsigned n = 0; n < LDT_PAGES; n++)
+		set_l1(m, v, MON_LDT_OFFSET / PAGE_SIZE + n,
+		       v->ldt_mapped >> n & 1 ? v->ldt_frames[n] << PAGE_SHIFT | DATA_FLAGS : 0);
 }

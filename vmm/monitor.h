@@ -9,8 +9,8 @@
 
 struct monitor {
 	struct domain *domain;
-	uint64_t vcpu_mfn[MAX_VCPUS];	/* first frame of the vcpu's area, contiguous */
-	uint64_t *vcpu_l1[MAX_VCPUS];	/* its 64 entries */
+	uint64_t vcpu_mfn[MAX_VCPUS]; /* first frame of the vcpu's area, contiguous */
+	uint64_t *vcpu_l1[MAX_VCPUS]; /* its 64 entries */
 	uint64_t vcpu_l1_maddr[MAX_VCPUS];
 };
 
@@ -27,10 +27,8 @@ static inline uint64_t monitor_vcpu_va(unsigned id, uint64_t offset)
 	return MON_VCPU_VA + id * MON_VCPU_STRIDE + offset;
 }
 
-/* Maps the vcpu's GDT frames, and what of its LDT can be mapped. Page-table
+/* Shows the vcpu its GDT's frames and those of its LDT that it has used. Page-table
  * overwrites are reported through ops->pte_overwritten. */
 void monitor_load_descriptors(struct monitor *m, struct vcpu *v);
-/* The guest touched LDT page n that was not mapped yet: try again. True when it is now. */
-bool monitor_map_ldt_page(struct monitor *m, struct vcpu *v, unsigned n);
 
 #endif

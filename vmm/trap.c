@@ -7,11 +7,11 @@
 
 #include "vmm/vcpu.h"
 
-#define PF_PRESENT 0x1u
-#define PF_WRITE   0x2u
-#define PF_USER	   0x4u
+#define PF_PRESENT  0x1u
+#define PF_WRITE    0x2u
+#define PF_USER	    0x4u
 #define PF_RESERVED 0x8u
-#define EC_IDT	   2u /* of #GP: an IDT entry was at fault, not in delivering another event */
+#define EC_IDT	    2u /* of #GP: an IDT entry was at fault, not in delivering another event */
 
 #define DB 1
 #define BP 3
@@ -39,7 +39,7 @@ static bool descriptor_fault(struct cpu *c, const struct cpu_exit *x)
 	}
 	offset -= MON_LDT_OFFSET;
 	domain_lock(v->domain);
-	bool mapped = monitor_map_ldt_page(c->monitor, v, (unsigned)(offset / PAGE_SIZE));
+	bool mapped = vcpu_ldt_map(v, (unsigned)(offset / PAGE_SIZE));
 	domain_unlock(v->domain);
 	if (!mapped) {
 		trap_set_cr2(v, v->ldt_base + offset);
@@ -69,8 +69,9 @@ static void page_fault(struct cpu *c, const struct cpu_exit *x)
 	uint32_t error = x->error_code;
 	if (va >= XEN_VIRT_START && va < XEN_VIRT_END)
 		error &= ~PF_RESERVED;
-	if (va - XEN_VIRT_START < v->domain->nr_m2p * 8)
-		error |= PF_PRESENT;
+	/* User mode's tables do not have the M2P. */
+	if (va >= XEN_VIRT_START && va - XEN_VIRT_START < v->domain->nr_m2p * 8)
+		error = v->kernel_mode ? error | PF_PRESENT : error & ~PF_PRESENT;
 	trap_set_cr2(v, va);
 	trap_inject(v, PF, error);
 }

@@ -3,6 +3,7 @@
  * events, enter the guest, serve the exit.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "vmm/stats.h"
@@ -135,6 +136,24 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 	}
 }
 
+/* Where CPL 0 is interpreted, KVM's iretq gets selectors that cannot be loaded wrong. */
+static bool entry_faults(struct cpu *c, struct cpu_exit *x)
+{
+	const struct cpu_user_regs *r = &c->vcpu->regs;
+	int vector;
+
+	if (!c->machine->host.syscall_faults ||
+	    (r->cs == FLAT_RING3_CS64 && r->ss == FLAT_RING3_SS64))
+		return false;
+	memset(x, 0, offsetof(struct cpu_exit, text));
+	vector = vcpu_iret_fault(c->vcpu, &x->error_code);
+	if (vector < 0)
+		return false;
+	x->kind = CPU_EXIT_IRET_FAULT;
+	x->vector = (unsigned)vector;
+	return true;
+}
+
 void *vcpu_thread(void *arg)
 {
 	struct cpu *c = arg;
@@ -168,7 +187,8 @@ void *vcpu_thread(void *arg)
 			continue;
 		vcpu_runstate_publish(v);
 		arm_timer(c);
-		cpu_enter(c, &x);
+		if (!entry_faults(c, &x))
+			cpu_enter(c, &x);
 		handle_exit(c, &x);
 	}
 	return NULL;
