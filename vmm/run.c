@@ -172,6 +172,7 @@ static void create_emulator(struct run *r)
 		.segment_bases_changed = on_segment_bases,
 		.read_tsc = on_read_tsc,
 		.pit = pit_create(),
+		.latches = &g->latches,
 		.xcr0 = g->xcr0,
 	};
 }

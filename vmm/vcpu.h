@@ -18,6 +18,7 @@ struct guest {
 	struct clock clock;
 	struct cpu *cpu[MAX_VCPUS];
 	struct emulate_env emulate;
+	struct port_latches latches;
 	struct cpuid_policy cpuid;
 	uint64_t xcr0[MAX_VCPUS];
 	struct console *console;

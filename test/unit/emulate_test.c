@@ -36,12 +36,14 @@ static uint64_t tsc(struct vcpu *who)
 	return 0x123456789abcUL;
 }
 
+static struct port_latches latches;
 static struct emulate_env env = {
 	.cpuid = &policy,
 	.xcr0_changed = on_xcr0,
 	.segment_bases_changed = on_bases,
 	.read_tsc = tsc,
 	.xcr0 = xcr0,
+	.latches = &latches,
 };
 
 static void setup(void)
@@ -117,8 +119,25 @@ START_TEST(ports_answer_like_absent_hardware)
 	v->regs.rdx = 0xcfc;
 	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE); /* in %dx, %eax */
 	ck_assert_uint_eq(v->regs.rax, 0xffffffff);
+	/* But two of them remember what was written. */
+	v->regs.rdx = 0xcf8;
+	v->regs.rax = 0x80001234;
+	ck_assert_int_eq(privileged(CODE(0xef)), EMUL_DONE); /* out %eax, %dx */
+	v->regs.rax = 0;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq(v->regs.rax, 0x80001234);
+	ck_assert_int_eq(privileged(CODE(0xec)), EMUL_DONE); /* in %dx, %al */
+	ck_assert_uint_eq(v->regs.rax, 0x800012ff);
+	v->regs.rax = 0x55;
+	ck_assert_int_eq(privileged(CODE(0xe6, 0x70)), EMUL_DONE); /* out %al, $0x70 */
+	ck_assert_int_eq(privileged(CODE(0xe5, 0x70)), EMUL_DONE); /* in $0x70, %eax */
+	ck_assert_uint_eq(v->regs.rax, 0xffffff55);
 	v->iopl = 0;
 	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_UNHANDLED);
+	v->domain->vm_assist = 1UL << VMASST_TYPE_architectural_iopl;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_int_eq(privileged(CODE(0xfa)), EMUL_DONE); /* cli */
+	v->domain->vm_assist = 0;
 	v->iopl = 1;
 	v->kernel_mode = false;
 	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_UNHANDLED);

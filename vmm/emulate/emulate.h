@@ -14,6 +14,12 @@ enum emulate_result {
 	EMUL_UNHANDLED, /* not ours: reflect the original fault */
 };
 
+/* Ports that remember what was written to them. One for the domain. */
+struct port_latches {
+	_Atomic uint8_t rtc_index;
+	_Atomic uint32_t pci_address;
+};
+
 /* Reads and writes of model-specific registers and of I/O ports that have an
  * effect outside pvabi's state; the emulator asks its environment for them. */
 struct emulate_env {
@@ -24,7 +30,8 @@ struct emulate_env {
 	void (*segment_bases_changed)(struct vcpu *v);
 	uint64_t (*read_tsc)(struct vcpu *v);
 	struct pit *pit; /* vmm/emulate/pit.h */
-	uint64_t *xcr0;	 /* one per vcpu, indexed by v->id */
+	struct port_latches *latches;
+	uint64_t *xcr0; /* one per vcpu, indexed by v->id */
 };
 
 /* #GP(0) at regs.rip, guest kernel (or user with IOPL): cpuid under faulting,

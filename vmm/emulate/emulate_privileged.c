@@ -33,7 +33,7 @@ static enum emulate_result op_nothing(struct vcpu *v, const struct emulate_env *
 static enum emulate_result op_cli_sti(struct vcpu *v, const struct emulate_env *env,
 				      const struct insn *in)
 {
-	return v->iopl >= (v->kernel_mode ? 1 : 3) ? EMUL_DONE : EMUL_UNHANDLED;
+	return iopl_allows(v) ? EMUL_DONE : EMUL_UNHANDLED;
 }
 
 static enum emulate_result op_clts(struct vcpu *v, const struct emulate_env *env,

@@ -4,6 +4,9 @@
 
 #include "vmm/emulate/emulate.h"
 
+/* Does the virtual IOPL allow the code that runs now to do I/O, cli and sti (Xen:
+ * iopl_ok)? */
+bool iopl_allows(const struct vcpu *v);
 /* May the code that runs now touch these ports (Xen: guest_io_okay)? */
 bool port_io_allowed(struct vcpu *v, uint16_t port, unsigned bytes);
 /* bytes: 1, 2 or 4. Absent hardware reads as all ones. */
