@@ -154,8 +154,14 @@ int mm_table_validate(struct domain *d, uint64_t mfn, enum page_type type)
 		if (adjusted != e)
 			t[i] = adjusted;
 	}
-	if (level == 4 && memcmp(&t[XEN_L4_FIRST], d->xen_l4, sizeof(d->xen_l4)))
+	if (level == 4) {
 		memcpy(&t[XEN_L4_FIRST], d->xen_l4, sizeof(d->xen_l4));
+		/* As a kernel's it is shown the M2P when it is loaded. So user mode never is,
+		 * unless the guest is strict about it (sic; Xen: alloc_l4_table()): then it is
+		 * hidden when it is loaded as user mode's. */
+		if (!(d->vm_assist & 1UL << VMASST_TYPE_m2p_strict))
+			t[d->m2p_va >> 39 & 511] = 0;
+	}
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pvabi/bounce.h"
+#include "pvabi/mm.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -173,6 +174,12 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 		d->vm_assist = c->vm_assist;
 		domain_wallclock_update(d);
 	}
+	/* Xen: arch/x86/domain.c, arch_set_info_guest(). */
+	bool strict = d->vm_assist & 1UL << VMASST_TYPE_m2p_strict;
+	if (!strict)
+		mm_l4_show_m2p(v, v->guest_table, true);
+	else if (v->guest_table_user)
+		mm_l4_show_m2p(v, v->guest_table_user, false);
 	v->initialised = true;
 	/* Xen: arch/x86/pv/domain.c, pv_vcpu_initialise. */
 	atomic_store(&v->periodic_period, 10 * 1000000ull);

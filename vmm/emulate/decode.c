@@ -181,3 +181,78 @@ bool alu(ZydisMnemonic op, uint64_t a, uint64_t b, unsigned bytes, uint64_t *res
 	*flags = (*flags & ~FLAGS_ARITH) | (f & FLAGS_ARITH);
 	return true;
 }
+
+#define SHIFT(insn)                                    \
+	do {                                           \
+		switch (bytes) {                       \
+		case 1:                                \
+			SHIFT_ONE(insn "b %%cl, %b0"); \
+			break;                         \
+		case 2:                                \
+			SHIFT_ONE(insn "w %%cl, %w0"); \
+			break;                         \
+		case 4:                                \
+			SHIFT_ONE(insn "l %%cl, %k0"); \
+			break;                         \
+		default:                               \
+			SHIFT_ONE(insn "q %%cl, %q0"); \
+		}                                      \
+	} while (0)
+
+/* All flags go in: a count of 0 changes none. */
+#define SHIFT_ONE(text)                                                          \
+	__asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushq %1\n\tpopfq\n\t" text \
+			 "\n\tpushfq\n\tpopq %1\n\tleaq 128(%%rsp), %%rsp"       \
+			 : "+r"(a), "+r"(f)                                      \
+			 : "c"(count)                                            \
+			 : "cc", "memory")
+
+bool shift(ZydisMnemonic op, uint64_t a, uint8_t count, unsigned bytes, uint64_t *result,
+	   uint64_t *flags)
+{
+	uint64_t f = *flags & FLAGS_ARITH;
+
+	switch (op) {
+	case ZYDIS_MNEMONIC_SHL:
+		SHIFT("shl");
+		break;
+	case ZYDIS_MNEMONIC_SHR:
+		SHIFT("shr");
+		break;
+	case ZYDIS_MNEMONIC_SAR:
+		SHIFT("sar");
+		break;
+	case ZYDIS_MNEMONIC_ROL:
+		SHIFT("rol");
+		break;
+	case ZYDIS_MNEMONIC_ROR:
+		SHIFT("ror");
+		break;
+	case ZYDIS_MNEMONIC_RCL:
+		SHIFT("rcl");
+		break;
+	case ZYDIS_MNEMONIC_RCR:
+		SHIFT("rcr");
+		break;
+	default:
+		return false;
+	}
+	*result = a & width_mask(bytes);
+	*flags = (*flags & ~FLAGS_ARITH) | (f & FLAGS_ARITH);
+	return true;
+}
+
+bool condition(uint64_t flags, unsigned cc)
+{
+	bool less = !(flags & FLAG_SF) != !(flags & FLAG_OF);
+	const bool holds[8] = {flags & FLAG_OF,
+			       flags & FLAG_CF,
+			       flags & FLAG_ZF,
+			       flags & (FLAG_CF | FLAG_ZF),
+			       flags & FLAG_SF,
+			       flags & FLAG_PF,
+			       less,
+			       less || flags & FLAG_ZF};
+
+	return holds[cc >> 1 & 7] != (cc & 1);
+}

@@ -44,4 +44,11 @@ static inline uint64_t width_mask(unsigned bytes)
 bool alu(ZydisMnemonic op, uint64_t a, uint64_t b, unsigned bytes, uint64_t *result,
 	 uint64_t *flags);
 
+/* The same for shl, shr, sar, rol, ror, rcl and rcr by `count`. */
+bool shift(ZydisMnemonic op, uint64_t a, uint8_t count, unsigned bytes, uint64_t *result,
+	   uint64_t *flags);
+
+/* Does condition cc, the lower four bits of SETcc and CMOVcc, hold? */
+bool condition(uint64_t flags, unsigned cc);
+
 #endif

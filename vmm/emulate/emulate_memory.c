@@ -21,6 +21,7 @@ struct store {
 	uint64_t reg_val;
 	int string; /* +1, -1: rdi moves; 0 */
 	bool movs;
+	int stack; /* what rsp moves by */
 };
 
 static const ZydisDecodedOperand *written_operand(const struct insn *in)
@@ -48,11 +49,27 @@ static bool compute(struct vcpu *v, const struct insn *in, struct store *s)
 	s->flags = v->regs.rflags;
 	s->write = true;
 	s->reg = ZYDIS_REGISTER_NONE;
+	if (in->i.meta.category == ZYDIS_CATEGORY_SETCC) {
+		s->new = condition(s->flags, in->i.opcode);
+		return true;
+	}
 	switch (m) {
 	case ZYDIS_MNEMONIC_MOV:
 	case ZYDIS_MNEMONIC_MOVNTI:
 		s->new = src;
-		return true;
+		/* Not of a segment register. */
+		return in->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+		       ZydisRegisterGetClass(in->op[1].reg.value) != ZYDIS_REGCLASS_SEGMENT;
+	case ZYDIS_MNEMONIC_PUSH:
+		s->new = operand_read(v, &in->op[0]) & width_mask(s->bytes);
+		s->stack = -(int)s->bytes;
+		return in->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+		       (in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+			ZydisRegisterGetClass(in->op[0].reg.value) != ZYDIS_REGCLASS_SEGMENT);
+	case ZYDIS_MNEMONIC_POP:
+		s->new = 0;
+		s->stack = (int)s->bytes;
+		return !guest_copy_from(v, &s->new, v->regs.rsp, s->bytes);
 	case ZYDIS_MNEMONIC_STOSB:
 	case ZYDIS_MNEMONIC_STOSW:
 	case ZYDIS_MNEMONIC_STOSD:
@@ -122,7 +139,8 @@ static bool compute(struct vcpu *v, const struct insn *in, struct store *s)
 		return true;
 	}
 	default:
-		return alu(m, s->old, src, s->bytes, &s->new, &s->flags);
+		return alu(m, s->old, src, s->bytes, &s->new, &s->flags) ||
+		       shift(m, s->old, (uint8_t)src, s->bytes, &s->new, &s->flags);
 	}
 }
 
@@ -132,6 +150,8 @@ static uint64_t store_address(struct vcpu *v, const struct insn *in, const Zydis
 	uint64_t va = insn_address(v, in, op);
 	unsigned bytes = op->size / 8;
 
+	if (in->i.mnemonic == ZYDIS_MNEMONIC_PUSH)
+		return v->regs.rsp - bytes;
 	if ((in->i.mnemonic == ZYDIS_MNEMONIC_BTS || in->i.mnemonic == ZYDIS_MNEMONIC_BTR ||
 	     in->i.mnemonic == ZYDIS_MNEMONIC_BTC) &&
 	    in->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
@@ -151,6 +171,7 @@ static void finish_store(struct vcpu *v, const struct insn *in, const struct sto
 		v->regs.rdx = s->old >> 32;
 	}
 	v->regs.rflags = (v->regs.rflags & ~FLAGS_ARITH) | (s->flags & FLAGS_ARITH);
+	v->regs.rsp += (uint64_t)s->stack;
 	if (s->string) {
 		v->regs.rdi += (uint64_t)(s->string * (int)s->bytes);
 		if (s->movs)
@@ -178,8 +199,7 @@ enum emulate_result emulate_pt_write(struct vcpu *v, uint64_t va)
 	s.va = store_address(v, &in, op);
 	s.bytes = op->size / 8;
 	/* The fault must be this operand's, inside one entry. */
-	if (!s.bytes || s.bytes > 8 || va < s.va || va >= s.va + s.bytes ||
-	    (s.va & 7) + s.bytes > 8)
+	if (!s.bytes || s.bytes > 8 || va < s.va || va >= s.va + s.bytes || s.va & (s.bytes - 1))
 		return EMUL_UNHANDLED;
 	entry_va = s.va & ~7UL;
 	if (guest_copy_from(v, &entry, entry_va, sizeof(entry)))
@@ -215,42 +235,89 @@ static bool read_m2p(const struct vcpu *v, uint64_t va, unsigned bytes, uint64_t
 	return true;
 }
 
-enum emulate_result emulate_m2p_read(struct vcpu *v, uint64_t va)
+/* One element of a string instruction was read; false: it is not the last. */
+static bool string_step(struct vcpu *v, const struct insn *in, unsigned bytes, bool movs)
 {
-	const ZydisDecodedOperand *mem = NULL;
-	uint64_t val, other, result, flags = v->regs.rflags;
-	struct insn in;
+	uint64_t step = v->regs.rflags & EFLAGS_DF ? -(uint64_t)bytes : bytes;
 
-	if (insn_fetch(v, &in, 0))
-		return EMUL_UNHANDLED;
-	for (unsigned i = 0; i < in.i.operand_count_visible && i < 2; i++)
-		if (in.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		    !(in.op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
-			mem = &in.op[i];
-	if (!mem || !read_m2p(v, insn_address(v, &in, mem), mem->size / 8, &val))
-		return EMUL_UNHANDLED;
-	const ZydisDecodedOperand *op = mem == &in.op[0] ? &in.op[1] : &in.op[0];
-	switch (in.i.mnemonic) {
+	v->regs.rsi += step;
+	if (movs)
+		v->regs.rdi += step;
+	return !(in->i.attributes & ZYDIS_ATTRIB_HAS_REP) || !--v->regs.rcx;
+}
+
+/* What the instruction does with the value of its memory operand. */
+static enum emulate_result use_value(struct vcpu *v, const struct insn *in,
+				     const ZydisDecodedOperand *mem, uint64_t val)
+{
+	const ZydisDecodedOperand *op = mem == &in->op[0] ? &in->op[1] : &in->op[0];
+	uint64_t other, result, flags = v->regs.rflags;
+	unsigned bytes = mem->size / 8;
+
+	if (in->i.meta.category == ZYDIS_CATEGORY_CMOV) {
+		/* The upper half of a 32-bit register goes in any case. */
+		reg_write(v, op->reg.value,
+			  condition(flags, in->i.opcode) ? val : operand_read(v, op));
+		return EMUL_DONE;
+	}
+	switch (in->i.mnemonic) {
 	case ZYDIS_MNEMONIC_MOV:
 	case ZYDIS_MNEMONIC_MOVZX:
 		reg_write(v, op->reg.value, val);
-		break;
+		return EMUL_DONE;
 	case ZYDIS_MNEMONIC_MOVSX:
 	case ZYDIS_MNEMONIC_MOVSXD: {
 		unsigned up = 64 - mem->size;
 		reg_write(v, op->reg.value, (uint64_t)((int64_t)(val << up) >> up));
-		break;
+		return EMUL_DONE;
 	}
+	case ZYDIS_MNEMONIC_LODSD:
+	case ZYDIS_MNEMONIC_LODSQ:
+		reg_write(v, bytes == 8 ? ZYDIS_REGISTER_RAX : ZYDIS_REGISTER_EAX, val);
+		return string_step(v, in, bytes, false) ? EMUL_DONE : EMUL_EXCEPTION;
+	case ZYDIS_MNEMONIC_MOVSB:
+	case ZYDIS_MNEMONIC_MOVSD:
+	case ZYDIS_MNEMONIC_MOVSQ:
+		if (guest_copy_to(v, v->regs.rdi, &val, bytes))
+			return EMUL_UNHANDLED;
+		return string_step(v, in, bytes, true) ? EMUL_DONE : EMUL_EXCEPTION;
+	case ZYDIS_MNEMONIC_PUSH:
+		if (guest_copy_to(v, v->regs.rsp - 8, &val, 8))
+			return EMUL_UNHANDLED;
+		v->regs.rsp -= 8;
+		return EMUL_DONE;
 	default:
-		other = operand_read(v, op) & width_mask(mem->size / 8);
-		if (!alu(in.i.mnemonic, mem == &in.op[0] ? val : other,
-			 mem == &in.op[0] ? other : val, mem->size / 8, &result, &flags))
+		other = operand_read(v, op) & width_mask(bytes);
+		if (!alu(in->i.mnemonic, mem == &in->op[0] ? val : other,
+			 mem == &in->op[0] ? other : val, bytes, &result, &flags))
 			return EMUL_UNHANDLED;
 		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			reg_write(v, op->reg.value, result);
 		v->regs.rflags = (v->regs.rflags & ~FLAGS_ARITH) | (flags & FLAGS_ARITH);
+		return EMUL_DONE;
 	}
-	insn_done(v, &in);
-	return EMUL_DONE;
+}
+
+enum emulate_result emulate_m2p_read(struct vcpu *v, uint64_t va)
+{
+	const ZydisDecodedOperand *mem = NULL;
+	struct insn in;
+	uint64_t val;
+
+	if (insn_fetch(v, &in, 0))
+		return EMUL_UNHANDLED;
+	for (unsigned i = 0; i < in.i.operand_count; i++)
+		if (in.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    (in.op[i].actions & ZYDIS_OPERAND_ACTION_MASK_READ)) {
+			if (in.op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+				return EMUL_UNHANDLED;
+			mem = &in.op[i];
+		}
+	if (!mem || !read_m2p(v, insn_address(v, &in, mem), mem->size / 8, &val))
+		return EMUL_UNHANDLED;
+	enum emulate_result r = use_value(v, &in, mem, val);
+	if (r == EMUL_DONE)
+		insn_done(v, &in);
+	return r;
 }
