@@ -44,6 +44,10 @@ static void frame_restore(struct domain *d, uint64_t mfn, uint64_t pfn)
 
 void mm_frame_unused(struct domain *d, uint64_t mfn)
 {
+	if (mfn >= d->nr_ram) {
+		d->pages[mfn].flags = 0;
+		return;
+	}
 	frame_free(d, mfn);
 	d->tot_pages--;
 	d->ops->frames_released(d, mfn, 1);
@@ -55,10 +59,14 @@ int mm_free_frame(struct domain *d, uint64_t mfn)
 
 	if (!p)
 		return -EINVAL;
-	/* Shared frames of the heap: the guest's own reference goes, Xen's keeps the frame
-	 * (Xen: common/memory.c, guest_remove_page). */
-	if (mfn >= d->nr_ram)
+	/* A shared frame of the heap stays what it is to Xen, but once nothing maps it the
+	 * guest can map it no more (Xen: common/memory.c, guest_remove_page). */
+	if (mfn >= d->nr_ram) {
+		p->flags |= PG_GIVEN_BACK;
+		if (!p->refs)
+			mm_frame_unused(d, mfn);
 		return 0;
+	}
 	if (bitmap_make(d))
 		return -ENOMEM;
 	p->flags |= PG_GIVEN_BACK;
