@@ -99,9 +99,11 @@ ends() { # NAME WANTED-STATUS PATTERN CMD: how a guest's end is reported
 }
 
 signal_ends() { # NAME SIGNAL WANTED-STATUS
+  rm -f "$work/log" # what the guest before it said must not be found in it
   "$xenolith" run --memory 256 --ramdisk "$forever_rd" --cmdline "console=hvc0 quiet" "$cloud" \
     </dev/null >"$work/log" 2>&1 &
   local pid=$! status n=0
+  while [ ! -e "$work/log" ]; do sleep 0.1; done
   until grep -qa 'waiting now' "$work/log" || [ $n -gt 400 ]; do sleep 0.1; n=$((n + 1)); done
   kill -"$2" $pid
   n=0
