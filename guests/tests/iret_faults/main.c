@@ -50,14 +50,12 @@ void guest_main(void)
 	go("ss = 0xb, no GDT", rip, rsp, FLAT_USER_CS, 0xb, 0x202);
 	go("ss = 0xe033, code", rip, rsp, FLAT_USER_CS, FLAT_USER_CS, 0x202);
 	go("ss = 0xe013, Xen's data", rip, rsp, FLAT_USER_CS, 0xe013, 0x202);
-	gdt[1] = 0x00cff3000000fffful;		      /* data */
-	gdt[2] = 0x00cff3000000fffful & ~(1ul << 47); /* not present */
+	gdt[1] = 0x00cff3000000fffful; /* data */
 	gdt[3] = 0x00affb000000fffful & ~(1ul << 47);
 	page_readonly(gdt);
 	list[0] = mfn_of(gdt);
 	say_rc("a GDT", HCALL(set_gdt, list, 512));
 	go("ss = 0xb", rip, rsp, FLAT_USER_CS, 0xb, 0x202);
-	go("ss = 0x13, not present", rip, rsp, FLAT_USER_CS, 0x13, 0x202);
 	go("cs = 0x1b, not present", rip, rsp, 0x1b, FLAT_USER_SS, 0x202);
 	go("rip in a hole", 0x10000000, rsp, FLAT_USER_CS, FLAT_USER_SS, 0x202);
 	go("rip in the kernel", VIRT_BASE, rsp, FLAT_USER_CS, FLAT_USER_SS, 0x202);
