@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pvabi/grant_table.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
@@ -231,6 +232,17 @@ static int create_devices(struct run *r)
 	return event_loop_add(r->loop, r->signal_fd, EPOLLIN, on_signal, r);
 }
 
+/* The toolstack grants the page (libxc: xg_dom_boot.c, xc_dom_gnttab_seed), its daemon
+ * maps it. Ours need no mapping, but the guest sees the entry in use. */
+static int grant_reserved(struct domain *d, grant_ref_t ref, uint64_t mfn)
+{
+	int status, rc = grant_table_seed(d, ref, 0, mfn);
+
+	if (rc)
+		return rc;
+	return grant_backend_map(d, ref, false, &status) ? 0 : -ENOMEM;
+}
+
 static int build(struct run *r)
 {
 	const struct run_options *o = r->o;
@@ -281,6 +293,9 @@ static int build(struct run *r)
 	if (rc)
 		return error_set(&r->err, rc, "cannot make the guest's xenstore tree: %s",
 				 strerror(-rc));
+	if (grant_reserved(d, GNTTAB_RESERVED_CONSOLE, r->built.console_mfn) ||
+	    grant_reserved(d, GNTTAB_RESERVED_XENSTORE, r->built.store_mfn))
+		return error_set(&r->err, -ENOMEM, "cannot grant the console and the store");
 	rc = console_start(r->guest.console, d, r->built.console_mfn);
 	return rc ? error_set(&r->err, rc, "cannot start the console: %s", strerror(-rc)) : 0;
 }

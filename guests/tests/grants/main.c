@@ -51,6 +51,12 @@ static void setup(void)
 	say("setup_table: %e, status %d", gnttab(GNTTABOP_setup_table, &s, 1), s.status);
 	map_page(table_va, frames[0] << 12 | PTE_LEAF | PTE_RW, UVMF_INVLPG);
 	table = (void *)table_va;
+	if (!is_dom0())
+		for (unsigned i = 0; i < 3; i++)
+			say("entry %u: flags 0x%x, domain %u, the page: %d", i, table[i].flags,
+			    table[i].domid,
+			    table[i].frame ==
+				    (i ? start_info->store_mfn : start_info->console.domU.mfn));
 	say("query_size: %e, status %d", gnttab(GNTTABOP_query_size, &q, 1), q.status);
 	if (!is_dom0())
 		say("frames %u of %u", q.nr_frames, q.max_nr_frames);
