@@ -258,14 +258,15 @@ static long op_status(struct vcpu *v, void *arg, const uint64_t *args)
 	struct evtchn *chn;
 	int rc = target_check(d, a->dom);
 
-	if (rc)
+	if (rc == -ESRCH)
 		return rc;
 	evtchn_lock(d);
+	/* The port is looked at first; the backends' are numbered as the guest's. */
 	chn = evtchn_from_port(d, a->port);
-	if (chn)
-		status_fill(a, chn);
-	else
+	if (!chn)
 		rc = -EINVAL;
+	else if (!rc)
+		status_fill(a, chn);
 	evtchn_unlock(d);
 	return rc;
 }

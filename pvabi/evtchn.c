@@ -146,10 +146,20 @@ void vcpu_mark_events_pending(struct vcpu *v)
 {
 	struct vcpu_info *info = vcpu_info_get(v);
 
-	if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+	/* Its lowest bit: what else the guest wrote there stays. */
+	if (__atomic_fetch_or(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST) & 1)
 		return;
 	vcpu_unblock(v);
 	v->domain->ops->vcpu_kick(v);
+}
+
+/* Xen: arch/x86/include/asm/event.h, local_events_need_delivery. */
+bool vcpu_events_need_delivery(const struct vcpu *v)
+{
+	const struct vcpu_info *info = vcpu_info_get(v);
+
+	return __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
+	       !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
 }
 
 bool virq_is_global(unsigned virq)

@@ -12,6 +12,8 @@
 /* The upper bits of cmd are where cache_flush goes on (GNTTABOP_CMD_MASK). */
 #define CMD_MASK 0xfffu
 
+#define UNMAP_BATCH 32 /* Xen: GNTTAB_UNMAP_BATCH_SIZE */
+
 /* The largest request. */
 union grant_request {
 	struct gnttab_map_grant_ref map;
@@ -33,6 +35,8 @@ struct grant_op {
 	 * written back after each. A negative result ends the list. */
 	int (*each)(struct vcpu *v, union grant_request *r);
 	uint16_t size, back_off, back;
+	/* Events wait for so many requests; 0: for one. */
+	uint8_t batch;
 };
 
 /* ---- about the table ---- */
@@ -250,22 +254,23 @@ static int each_cache_flush(struct vcpu *v, union grant_request *r)
 		GNTTABOP_##cmd, #cmd, who, .call = f \
 	}
 /* A list whose requests get their field `status` back. */
-#define EACH(cmd, who, f, type)                                                \
-	{                                                                      \
-		GNTTABOP_##cmd, #cmd, who, .each = f, .size = sizeof(type),    \
-					   .back_off = offsetof(type, status), \
-					   .back = sizeof(((type *)0)->status) \
+#define EACH(cmd, who, f, type, ...)                                                          \
+	{                                                                                     \
+		GNTTABOP_##cmd, #cmd, who, .each = f, .size = sizeof(type),                   \
+					   .back_off = offsetof(type, status),                \
+					   .back = sizeof(((type *)0)->status), ##__VA_ARGS__ \
 	}
 
 static const struct grant_op grant_ops[] = {
 	{GNTTABOP_map_grant_ref, "map_grant_ref", ALL, .each = each_map,
 	 .size = sizeof(struct gnttab_map_grant_ref), .back = sizeof(struct gnttab_map_grant_ref)},
-	EACH(unmap_grant_ref, ALL, each_unmap, struct gnttab_unmap_grant_ref),
+	EACH(unmap_grant_ref, ALL, each_unmap, struct gnttab_unmap_grant_ref, .batch = UNMAP_BATCH),
 	CALL(setup_table, ALL, setup_table),
 	EACH(transfer, ALL, each_transfer, struct gnttab_transfer),
 	EACH(copy, NEW, each_copy, struct gnttab_copy),
 	CALL(query_size, NEW, query_size),
-	EACH(unmap_and_replace, NEW, each_replace, struct gnttab_unmap_and_replace),
+	EACH(unmap_and_replace, NEW, each_replace, struct gnttab_unmap_and_replace,
+	     .batch = UNMAP_BATCH),
 	CALL(set_version, NEW, set_version),
 	CALL(get_status_frames, NEW, get_status_frames),
 	CALL(get_version, NEW, get_version),
@@ -293,6 +298,9 @@ static long list_call(struct vcpu *v, const struct grant_op *op, uint64_t uop, u
 	for (uint32_t i = 0; i < count && !v->domain->is_shut_down; i++, uop += op->size) {
 		int rc;
 
+		if (i && (!op->batch || !(i % op->batch)) && hypercall_preempt_check(v))
+			return hypercall_continue(
+				v, (const uint64_t[NR_HYPERCALL_ARGS]){op->cmd, uop, count - i});
 		if (guest_copy_from(v, &r, uop, op->size))
 			return -EFAULT;
 		rc = op->each(v, &r);

@@ -198,12 +198,38 @@ long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 	return hc->flags & HC_SETS_REGS ? (long)v->regs.rax : rc;
 }
 
-void hypercall_dispatch(struct vcpu *v)
+bool hypercall_preempt_check(const struct vcpu *v)
 {
-	const struct cpu_user_regs *r = &v->regs;
-	const uint64_t args[NR_HYPERCALL_ARGS] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+	return vcpu_events_need_delivery(v);
+}
 
-	v->regs.rax = hypercall_call(v, r->rax, args);
+/* Xen: arch/x86/hypercall.c, hypercall_create_continuation. */
+long hypercall_continue(struct vcpu *v, const uint64_t *args)
+{
+	v->preempted = true;
+	memcpy(v->rest_args, args, sizeof(v->rest_args));
+	return 0;
+}
+
+void hypercall_dispatch(struct vcpu *v, unsigned insn_len)
+{
+	struct cpu_user_regs *r = &v->regs;
+	const uint64_t args[NR_HYPERCALL_ARGS] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+	long rc = hypercall_call(v, r->rax, args);
+
+	if (!v->preempted) {
+		r->rax = rc;
+		return;
+	}
+	/* The number stays in rax. */
+	v->preempted = false;
+	r->rdi = v->rest_args[0];
+	r->rsi = v->rest_args[1];
+	r->rdx = v->rest_args[2];
+	r->r10 = v->rest_args[3];
+	r->r8 = v->rest_args[4];
+	r->r9 = v->rest_args[5];
+	r->rip -= insn_len;
 }
 
 /*

@@ -48,6 +48,20 @@ static uint64_t slot(const struct extents *x, uint64_t i)
 	return x->list + i * sizeof(xen_pfn_t);
 }
 
+/* Is extent i to be done now? Not when the rest is a call of its own, after an event. */
+static bool extent_next(struct vcpu *v, const uint64_t *args, const struct extents *x, uint64_t i)
+{
+	uint64_t op = args[0] & ((1UL << MEMOP_EXTENT_SHIFT) - 1);
+
+	if (i >= x->r.nr_extents || !mm_breathe(v, i))
+		return false;
+	if (i == x->start || !hypercall_preempt_check(v))
+		return true;
+	hypercall_continue(
+		v, (const uint64_t[NR_HYPERCALL_ARGS]){op | i << MEMOP_EXTENT_SHIFT, args[1]});
+	return false;
+}
+
 long memory_increase_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct extents x;
@@ -55,7 +69,7 @@ long memory_increase_reservation(struct vcpu *v, void *arg, const uint64_t *args
 
 	if (!begin(v, args, &x))
 		return (long)x.start;
-	for (i = x.start; i < x.r.nr_extents && mm_breathe(v, i); i++) {
+	for (i = x.start; extent_next(v, args, &x, i); i++) {
 		xen_pfn_t mfn = mm_alloc_frames(v->domain, x.r.extent_order, x.address_bits);
 		if (mfn == INVALID_MFN)
 			break;
@@ -74,7 +88,7 @@ long memory_populate_physmap(struct vcpu *v, void *arg, const uint64_t *args)
 	/* Populating on demand is for HVM domains. */
 	if (!begin(v, args, &x) || x.r.mem_flags & XENMEMF_populate_on_demand)
 		return (long)x.start;
-	for (i = x.start; i < x.r.nr_extents && mm_breathe(v, i); i++) {
+	for (i = x.start; extent_next(v, args, &x, i); i++) {
 		xen_pfn_t pfn, mfn;
 		if (guest_copy_from(v, &pfn, slot(&x, i), sizeof(pfn)))
 			break;
@@ -95,7 +109,7 @@ long memory_decrease_reservation(struct vcpu *v, void *arg, const uint64_t *args
 
 	if (!begin(v, args, &x))
 		return (long)x.start;
-	for (i = x.start; i < x.r.nr_extents && mm_breathe(v, i); i++) {
+	for (i = x.start; extent_next(v, args, &x, i); i++) {
 		xen_pfn_t mfn;
 		if (guest_copy_from(v, &mfn, slot(&x, i), sizeof(mfn)))
 			break;

@@ -106,6 +106,7 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 {
 	uint64_t reqs = args[0], pdone = args[2];
 	uint32_t count = (uint32_t)args[1], foreigndom = (uint32_t)args[3];
+	uint64_t rest[NR_HYPERCALL_ARGS] = {0, 0, pdone, foreigndom};
 	uint32_t done = 0, i = 0;
 	struct mmu_update req;
 	struct owner o;
@@ -126,6 +127,12 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 		return -ESRCH;
 	rc = owner_find(v->domain, foreigndom, &o);
 	for (; !rc && i < count && mm_breathe(v, i); i++) {
+		if (i && hypercall_preempt_check(v)) {
+			rest[0] = reqs + (uint64_t)i * sizeof(req);
+			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
+			rc = hypercall_continue(v, rest);
+			break;
+		}
 		rc = guest_copy_from(v, &req, reqs + (uint64_t)i * sizeof(req), sizeof(req));
 		if (!rc)
 			rc = one_update(v, &req, &o, &flush);

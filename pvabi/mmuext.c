@@ -241,6 +241,7 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 {
 	uint64_t list = args[0], pdone = args[2];
 	uint32_t count = (uint32_t)args[1], foreigndom = (uint32_t)args[3];
+	uint64_t rest[NR_HYPERCALL_ARGS] = {0, 0, pdone, foreigndom};
 	uint32_t done = 0, i;
 	struct mmuext_op op;
 	int rc = 0;
@@ -258,6 +259,12 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 	if (foreign)
 		return foreign;
 	for (i = 0; i < count && mm_breathe(v, i); i++) {
+		if (i && hypercall_preempt_check(v)) {
+			rest[0] = list + (uint64_t)i * sizeof(op);
+			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
+			rc = hypercall_continue(v, rest);
+			break;
+		}
 		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
 		if (rc)
 			break;

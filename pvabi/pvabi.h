@@ -36,6 +36,7 @@
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define MAX_VCPUS 32 /* XEN_LEGACY_MAX_VCPUS: vcpu_info slots in shared_info */
 #define INVALID_MFN (~0UL)
+#define NR_HYPERCALL_ARGS 6
 
 /* 64-bit guests address 4096 two-level ports (64 selector words of 64 bits). */
 #define EVTCHN_2L_PORTS 4096
@@ -275,6 +276,9 @@ struct vcpu {
 	uint32_t tlb_time; /* domain.tlb_clock of its last flush: mm_flush.c */
 
 	bool in_multicall;
+	/* hypercall_continue() was called, with these. */
+	bool preempted;
+	uint64_t rest_args[NR_HYPERCALL_ARGS];
 	uint64_t hypercalls[64]; /* statistics: calls by number, entries of multicalls too */
 
 	void *host; /* the host's own part */
@@ -470,7 +474,6 @@ static inline uint64_t vcpu_l4(const struct vcpu *v)
 /* ------------------------------------------------------------------------ */
 /* Hypercalls (hypercall.c)                                                   */
 
-#define NR_HYPERCALL_ARGS 6
 
 typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t *args);
 typedef long (*subop_fn)(struct vcpu *v, void *arg, const uint64_t *args);
@@ -529,8 +532,14 @@ extern const struct hypercall hypercall_table[NR_HYPERCALLS];
 
 /* One hypercall of the running guest: number in regs.rax, arguments in rdi,
  * rsi, rdx, r10, r8, r9; the result goes to rax. Takes and drops `lock`.
- * regs.rip already points behind the instruction. */
-void hypercall_dispatch(struct vcpu *v);
+ * regs.rip already points behind the instruction of insn_len bytes; it goes back to it
+ * when the call is to be continued. */
+void hypercall_dispatch(struct vcpu *v, unsigned insn_len);
+/* A list that a hypercall works on is interrupted between its entries when the guest
+ * can take an event: the handler asks before each but the first, says with which
+ * arguments the guest is to make the call again, and returns the result. */
+bool hypercall_preempt_check(const struct vcpu *v);
+long hypercall_continue(struct vcpu *v, const uint64_t *args);
 /* The same for a call inside a multicall: returns the result. `lock` not held. */
 long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args);
 /* Fills a hypercall page (32 bytes an entry) that enters by `syscall` or, with
@@ -606,6 +615,8 @@ void domain_wallclock_update(struct domain *d);
 void vcpu_unblock(struct vcpu *v);
 /* v is asked to notice evtchn_upcall_pending. Any thread. */
 void vcpu_mark_events_pending(struct vcpu *v);
+/* An event is pending and upcalls are not masked. */
+bool vcpu_events_need_delivery(const struct vcpu *v);
 void vcpu_inject_nmi(struct vcpu *v);
 
 /* ------------------------------------------------------------------------ */

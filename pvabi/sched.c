@@ -38,15 +38,6 @@ void vcpu_unblock(struct vcpu *v)
 	v->domain->ops->vcpu_kick(v);
 }
 
-/* Xen: arch/x86/include/asm/event.h, local_events_need_delivery. */
-static bool events_need_delivery(struct vcpu *v)
-{
-	struct vcpu_info *info = vcpu_info_get(v);
-
-	return __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
-	       !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
-}
-
 /* Clears what is left of a SCHEDOP_poll that was woken: its timeout, and marks
  * that two who woke v at the same time can leave. Only v's thread begins to poll
  * or block, and it does so after this. */
@@ -67,7 +58,7 @@ static void block(struct vcpu *v)
 	poll_tidy(v);
 	__atomic_store_n(&vcpu_info_get(v)->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
 	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
-	if (events_need_delivery(v))
+	if (vcpu_events_need_delivery(v))
 		atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
 }
 
@@ -127,7 +118,7 @@ static long op_poll(struct vcpu *v, void *arg, const uint64_t *args)
 	atomic_fetch_or(&d->poll_mask, 1u << v->id);
 
 	rc = poll_marks_stand(v) ? 0 : 1;
-	if (!rc && events_need_delivery(v))
+	if (!rc && vcpu_events_need_delivery(v))
 		rc = 1;
 	if (!rc)
 		rc = poll_ports(v, ports, a->nr_ports, &port);

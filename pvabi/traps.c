@@ -143,11 +143,9 @@ static bool deliver_nmi(struct vcpu *v)
  * without one crashes the domain. */
 static bool deliver_upcall(struct vcpu *v)
 {
-	const struct vcpu_info *vi = vcpu_info_get(v);
 	struct bounce b = {.eip = v->event_callback.eip, .mask_events = true};
 
-	if (!__atomic_load_n(&vi->evtchn_upcall_pending, __ATOMIC_SEQ_CST) ||
-	    __atomic_load_n(&vi->evtchn_upcall_mask, __ATOMIC_SEQ_CST))
+	if (!vcpu_events_need_delivery(v))
 		return false;
 	if (!b.eip) {
 		domain_crash(v->domain,

@@ -45,12 +45,6 @@ static void run_due_timers(struct vcpu *v)
 	}
 }
 
-static bool event_waiting(const struct vcpu *v)
-{
-	return __atomic_load_n(&v->vcpu_info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
-	       !v->vcpu_info->evtchn_upcall_mask;
-}
-
 /* Until no pause flag is set, or the domain ends. */
 static void wait_runnable(struct cpu *c, struct guest *g)
 {
@@ -70,7 +64,8 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 		int want = pause & VPF_DOWN ? RUNSTATE_offline : RUNSTATE_blocked;
 		if (state != want)
 			vcpu_runstate_change(v, state = want, ops->system_time(v->domain));
-		if (!(pause & VPF_DOWN) && (event_waiting(v) || atomic_load(&v->nmi_pending))) {
+		if (!(pause & VPF_DOWN) &&
+		    (vcpu_events_need_delivery(v) || atomic_load(&v->nmi_pending))) {
 			vcpu_unblock(v);
 			continue;
 		}
@@ -99,6 +94,10 @@ static void arm_timer(struct cpu *c)
 	cpu_arm_timer(c, !deadline ? 0 : deadline > now ? deadline - now : 1);
 }
 
+/* Of the instructions that a hypercall is made by. */
+#define SYSCALL_LEN 2
+#define VMCALL_LEN  3
+
 static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 {
 	struct vcpu *v = c->vcpu;
@@ -113,7 +112,7 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 	case CPU_EXIT_SYSCALL:
 		v->in_syscall = true;
 		if (v->kernel_mode)
-			hypercall_dispatch(v);
+			hypercall_dispatch(v, SYSCALL_LEN);
 		else
 			trap_syscall(v);
 		break;
@@ -122,9 +121,9 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 		break;
 	case CPU_EXIT_HYPERCALL:
 		if (v->kernel_mode) {
-			hypercall_dispatch(v);
+			hypercall_dispatch(v, VMCALL_LEN);
 		} else {
-			v->regs.rip -= 3;
+			v->regs.rip -= VMCALL_LEN;
 			trap_inject(v, 6, 0);
 		}
 		break;

@@ -259,6 +259,9 @@ START_TEST(test_status_errors)
 	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_status, &s), -ESRCH);
 	s.dom = 0;
 	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_status, &s), -EPERM);
+	s.port = 5000; /* that there is no such port comes first */
+	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_status, &s), -EINVAL);
+	s.port = 1;
 	s.dom = 1;
 	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_status, &s), 0);
 	s.port = 64; /* beyond the table as far as it has grown */

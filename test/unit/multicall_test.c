@@ -172,6 +172,73 @@ START_TEST(test_entries_are_read_in_turn)
 }
 END_TEST
 
+/* An event pending for v that it lets in, or not. */
+static void set_event(struct vcpu *v, bool let_in)
+{
+	vcpu_info_get(v)->evtchn_upcall_mask = !let_in;
+	vcpu_info_get(v)->evtchn_upcall_pending = 1;
+}
+
+/* Xen: common/multicall.c, `preempted`. */
+START_TEST(test_event_between_entries)
+{
+	struct vcpu *v = t->d->vcpu[0];
+	struct multicall_entry list[] = {
+		entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0),
+		entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0),
+	};
+	uint64_t va = test_put(t, list, sizeof(list));
+
+	v->regs.rip = 0x400002;
+	set_event(v, false);
+	ck_assert_int_eq(multicall(va, 2), 0);
+	ck_assert_uint_eq(v->regs.rip, 0x400002);
+	test_write(t, va, list, sizeof(list));
+	set_event(v, true);
+	ck_assert_int_eq(multicall(va, 2), __HYPERVISOR_multicall);
+	ck_assert_uint_eq(v->regs.rip, 0x400000);
+	ck_assert_uint_eq(v->regs.rdi, va + sizeof(list[0]));
+	ck_assert_uint_eq(v->regs.rsi, 1);
+	ck_assert_int_eq(result(va, 0), 4 << 16 | 17);
+	ck_assert_int_eq(result(va, 1), 0x5555);
+	/* One entry is always made, so the guest gets on even if it takes no event. */
+	v->regs.rip = 0x400002;
+	ck_assert_int_eq(multicall(v->regs.rdi, v->regs.rsi), 0);
+	ck_assert_uint_eq(v->regs.rip, 0x400002);
+	ck_assert_int_eq(result(va, 1), 4 << 16 | 17);
+}
+END_TEST
+
+/* The entry's own list is interrupted: what is left of it stands in the entry. */
+START_TEST(test_event_inside_an_entry)
+{
+	struct vcpu *v = t->d->vcpu[0];
+	struct gnttab_map_grant_ref maps[3] = {{.ref = ~0u}, {.ref = ~0u}, {.ref = ~0u}};
+	uint64_t ops = test_put(t, maps, sizeof(maps));
+	struct multicall_entry e,
+		list[] = {
+			entry(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, ops, 3),
+			entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0),
+		};
+	uint64_t va = test_put(t, list, sizeof(list));
+
+	set_event(v, true);
+	ck_assert_int_eq(multicall(va, 2), __HYPERVISOR_multicall);
+	ck_assert_uint_eq(v->regs.rdi, va);
+	ck_assert_uint_eq(v->regs.rsi, 2);
+	test_read(t, va, &e, sizeof(e));
+	ck_assert_uint_eq(e.op, __HYPERVISOR_grant_table_op);
+	ck_assert_uint_eq(e.args[0], GNTTABOP_map_grant_ref);
+	ck_assert_uint_eq(e.args[1], ops + sizeof(maps[0]));
+	ck_assert_uint_eq(e.args[2], 2);
+	ck_assert_int_eq(result(va, 1), 0x5555);
+	set_event(v, false);
+	ck_assert_int_eq(multicall(va, 2), 0);
+	ck_assert_int_eq(result(va, 0), 0);
+	ck_assert_int_eq(result(va, 1), 4 << 16 | 17);
+}
+END_TEST
+
 START_TEST(test_shutdown_ends_a_long_list)
 {
 	struct multicall_entry list[] = {
@@ -196,6 +263,8 @@ int main(void)
 		test_nested,
 		test_iret_ends_the_list,
 		test_entries_are_read_in_turn,
+		test_event_between_entries,
+		test_event_inside_an_entry,
 		test_shutdown_ends_a_long_list,
 	};
 

@@ -308,6 +308,6 @@ long test_hypercall(struct test_domain *t, unsigned vcpu, uint64_t nr, const uin
 	v->regs.r10 = args[3];
 	v->regs.r8 = args[4];
 	v->regs.r9 = args[5];
-	hypercall_dispatch(v);
+	hypercall_dispatch(v, 2);
 	return v->regs.rax;
 }

@@ -50,6 +50,21 @@ START_TEST(test_upcall)
 }
 END_TEST
 
+/* Xen sets one bit of the flag (arch/x86/domain.c, vcpu_mark_events_pending). */
+START_TEST(test_pending_flag)
+{
+	struct vcpu_info *vi = vcpu_info_get(v);
+
+	vi->evtchn_upcall_mask = 1;
+	vi->evtchn_upcall_pending = 0xee;
+	ck_assert(!vcpu_events_need_delivery(v));
+	vcpu_mark_events_pending(v);
+	ck_assert_uint_eq(vi->evtchn_upcall_pending, 0xef);
+	vi->evtchn_upcall_mask = 0;
+	ck_assert(vcpu_events_need_delivery(v));
+}
+END_TEST
+
 START_TEST(test_upcall_without_callback)
 {
 	vcpu_info_get(v)->evtchn_upcall_pending = 1;
@@ -188,6 +203,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		test_upcall,
+		test_pending_flag,
 		test_upcall_without_callback,
 		test_exception_then_upcall,
 		test_nmi,
