@@ -80,6 +80,11 @@ struct cpu {
 	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */
 	uint64_t nr_steps;
 
+	/* steal.c */
+	int steal_fd;	     /* -1: this kernel does not tell */
+	uint64_t steal_seen; /* ns, as read last */
+	uint64_t steal_next; /* system time of the next look */
+
 	/* Statistics. */
 	uint64_t exits[NR_CPU_EXITS];
 	uint64_t traps[32];

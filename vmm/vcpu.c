@@ -78,6 +78,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 			cpu_sleep(c, deadline ? deadline - now : CPU_SLEEP_FOREVER);
 	}
 	vcpu_runstate_change(v, RUNSTATE_running, ops->system_time(v->domain));
+	steal_skip(c);
 }
 
 static void arm_timer(struct cpu *c)
@@ -167,6 +168,7 @@ void *vcpu_thread(void *arg)
 		return NULL;
 	}
 	c->descriptors_dirty = c->debugregs_dirty = true;
+	steal_start(c);
 	bool first = true;
 	while (!atomic_load(&g->stop)) {
 		if (atomic_load(&v->pause_flags)) {
@@ -184,11 +186,13 @@ void *vcpu_thread(void *arg)
 		vcpu_deliver_events(v);
 		if (atomic_load(&g->stop) || atomic_load(&v->pause_flags))
 			continue;
+		steal_account(c);
 		vcpu_runstate_publish(v);
 		arm_timer(c);
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);
 		handle_exit(c, &x);
 	}
+	steal_stop(c);
 	return NULL;
 }

@@ -44,6 +44,14 @@ void *vcpu_thread(void *arg);
 /* Ends all vcpus' threads soon. Any thread. */
 void guest_stop(struct guest *g);
 
+/* steal.c: by c's thread. What its vcpu waited for a processor since the last look is
+ * accounted to its runstate, every few milliseconds at most; steal_skip() leaves out
+ * what went by while it slept. */
+void steal_start(struct cpu *c);
+void steal_account(struct cpu *c);
+void steal_skip(struct cpu *c);
+void steal_stop(struct cpu *c);
+
 /* trap.c: what an exception of the guest leads to. */
 void trap_handle(struct cpu *c, const struct cpu_exit *x);
 

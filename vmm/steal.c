@@ -1,0 +1,60 @@
+/*
+ * Steal time: for how long the host's scheduler let a running vcpu's thread wait. Linux
+ * counts it for each thread in /proc/thread-self/schedstat (time on the processor, time
+ * waiting for one, ..., in ns; Documentation/scheduler/sched-stats.rst). The guest sees
+ * it as time in RUNSTATE_runnable.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "vmm/vcpu.h"
+
+#define PERIOD 10000000u /* ns of system time between two looks */
+
+static bool waited(const struct cpu *c, uint64_t *ns)
+{
+	char text[96];
+	ssize_t n = c->steal_fd < 0 ? -1 : pread(c->steal_fd, text, sizeof(text) - 1, 0);
+	unsigned long ran, delay;
+
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	if (sscanf(text, "%lu %lu", &ran, &delay) != 2)
+		return false;
+	*ns = delay;
+	return true;
+}
+
+void steal_start(struct cpu *c)
+{
+	c->steal_fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	steal_skip(c);
+}
+
+void steal_skip(struct cpu *c)
+{
+	waited(c, &c->steal_seen);
+}
+
+void steal_account(struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t now = v->domain->ops->system_time(v->domain), delay;
+
+	if (now < c->steal_next)
+		return;
+	c->steal_next = now + PERIOD;
+	if (!waited(c, &delay) || delay <= c->steal_seen)
+		return;
+	vcpu_runstate_steal(v, delay - c->steal_seen);
+	c->steal_seen = delay;
+}
+
+void steal_stop(struct cpu *c)
+{
+	if (c->steal_fd >= 0)
+		close(c->steal_fd);
+	c->steal_fd = -1;
+}
