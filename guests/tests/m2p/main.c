@@ -86,7 +86,7 @@ void guest_main(void)
 	say_read("rep movs", rmovs2);
 	say_read("cmov", rcmov);
 	at += 3;
-	say_read("8 bytes, not aligned", r8);
+	say_read("4 bytes, not aligned", r4);
 	at -= 3;
 	say_read("xchg", rxchg);
 	say_read("add to it", radd_to);
@@ -94,7 +94,7 @@ void guest_main(void)
 	at = (volatile uint8_t *)0xffff804000000000ul;
 	say_read("behind the table's 256 GiB", r8);
 	at = (volatile uint8_t *)0xffff8080000000f8ul;
-	say_read("a slot on", r1);
+	say_trap("a slot on", trap_of_read(at));
 	at = (volatile uint8_t *)0xffff87ffffffffffull;
 	say_read("the last of Xen's", r1);
 	user_run(um_begin, um_end, (uint64_t)&M2P[mfn], false);

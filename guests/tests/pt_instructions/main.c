@@ -30,11 +30,11 @@ FN(i_lock_or, "lock orq $0x200, (%%rdi)")
 FN(i_and, "andq $-3, (%%rdi)")
 FN(i_xor, "xorq $0x400, (%%rdi)")
 FN(i_add, "addq $0x200, (%%rdi)")
-FN(i_sub, "lock subq $0x200, (%%rdi)")
+FN(i_sub, "lock subq $0x100, (%%rdi)")
 FN(i_adc, "stc; adcl $0x1ff, (%%rdi)")
-FN(i_inc, "incb 1(%%rdi)")
-FN(i_dec, "lock decb 1(%%rdi)")
-FN(i_not, "notb 1(%%rdi)")
+FN(i_inc, "incb 7(%%rdi)")
+FN(i_dec, "lock decb 7(%%rdi)")
+FN(i_not, "notb 7(%%rdi)")
 FN(i_neg, "negb 7(%%rdi)")
 FN(i_cmp, "cmpq %%rax, (%%rdi)")
 FN(i_xadd, "lock xaddq %%rax, (%%rdi)")
@@ -54,10 +54,10 @@ FN(i_mov_imm4, "movl $0, 4(%%rdi)")
 FN(i_mov2, "movw %%ax, (%%rdi)")
 FN(i_push, "mov %%rsp, %%rcx; lea 8(%%rdi), %%rsp; push %%rax; mov %%rcx, %%rsp")
 FN(i_pop, "push %%rax; popq (%%rdi)")
-FN(i_setcc, "setne 1(%%rdi)")
-FN(i_shl, "shlb $1, 1(%%rdi)")
-FN(i_sar, "sarb $1, 1(%%rdi)")
-FN(i_rol, "rolb $4, 1(%%rdi)")
+FN(i_setcc, "setne 7(%%rdi)")
+FN(i_shl, "shlb $1, 7(%%rdi)")
+FN(i_sar, "sarb $1, 7(%%rdi)")
+FN(i_rol, "rolb $4, 7(%%rdi)")
 FN(i_unaligned, "mov %%rax, 4(%%rdi)")
 FN(i_unaligned2, "movw %%ax, 1(%%rdi)")
 FN(i_mov_ds, "movw %%ds, (%%rdi)")
@@ -91,7 +91,8 @@ void guest_main(void)
 
 	l1 = page_alloc();
 	slot = &l1[5];
-	good = mfn_of(leaf) << 12 | PTE_LEAF | PTE_RW | PTE_G;
+	/* With bits in the uppermost byte, for instructions of one byte. */
+	good = mfn_of(leaf) << 12 | PTE_LEAF | PTE_RW | PTE_G | 0x250ul << 52;
 	page_readonly(l1);
 	mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(l1), 0);
 	HCALL(vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables);
