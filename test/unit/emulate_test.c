@@ -299,6 +299,28 @@ START_TEST(m2p_loads)
 	load(CODE(0x48, 0x3b, 0x07)); /* cmp (%rdi), %rax */
 	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rdi), EMUL_DONE);
 	ck_assert_uint_eq(v->regs.rflags & FLAG_ZF, FLAG_ZF);
+	v->regs.rcx = 1;
+	v->regs.rflags = FLAG_ZF;
+	load(CODE(0x48, 0x0f, 0x44, 0x0f)); /* cmove (%rdi), %rcx */
+	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rdi), EMUL_DONE);
+	ck_assert_uint_eq(v->regs.rcx, 0x1122334455667788UL);
+	v->regs.rsp = test_alloc(t, PAGE_SIZE) + 64;
+	load(CODE(0xff, 0x37)); /* push (%rdi) */
+	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rdi), EMUL_DONE);
+	uint64_t pushed;
+	test_read(t, v->regs.rsp, &pushed, sizeof(pushed));
+	ck_assert_uint_eq(pushed, 0x1122334455667788UL);
+	/* An element of a string each time; the instruction ends with the last. */
+	v->regs.rsi = v->regs.rdi;
+	v->regs.rdi = v->regs.rsp;
+	v->regs.rcx = 2;
+	load(CODE(0xf3, 0xa5)); /* rep movsl */
+	uint64_t rip = v->regs.rip;
+	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rsi), EMUL_EXCEPTION);
+	ck_assert_uint_eq(v->regs.rip, rip);
+	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rsi), EMUL_DONE);
+	ck_assert_uint_eq(v->regs.rip, rip + 2);
+	ck_assert_uint_eq(v->regs.rdi, v->regs.rsp + 8);
 	v->regs.rdi = XEN_VIRT_START + t->d->nr_m2p * 8 - 4; /* its end is outside */
 	load(CODE(0x48, 0x8b, 0x07));
 	ck_assert_int_eq(emulate_m2p_read(v, v->regs.rdi), EMUL_UNHANDLED);
@@ -321,6 +343,29 @@ START_TEST(alu_matches_arithmetic)
 	ck_assert_uint_eq(r, 0x7fffffff);
 	ck_assert_uint_eq(f & FLAG_OF, FLAG_OF);
 	ck_assert(!alu(ZYDIS_MNEMONIC_MUL, 1, 1, 8, &r, &f));
+}
+END_TEST
+
+START_TEST(shifts_and_conditions)
+{
+	uint64_t r, f = FLAG_CF | FLAG_ZF;
+
+	ck_assert(shift(ZYDIS_MNEMONIC_SHL, 0x81, 1, 1, &r, &f));
+	ck_assert_uint_eq(r, 2);
+	ck_assert_uint_eq(f & (FLAG_CF | FLAG_ZF), FLAG_CF);
+	ck_assert(shift(ZYDIS_MNEMONIC_RCR, 0, 1, 4, &r, &f)); /* the carry goes in */
+	ck_assert_uint_eq(r, 0x80000000);
+	ck_assert(shift(ZYDIS_MNEMONIC_SAR, 0x8000, 4, 2, &r, &f));
+	ck_assert_uint_eq(r, 0xf800);
+	f = FLAG_CF | FLAG_PF;
+	ck_assert(shift(ZYDIS_MNEMONIC_SHR, 5, 0, 8, &r, &f)); /* by 0: no flags */
+	ck_assert_uint_eq(f, FLAG_CF | FLAG_PF);
+	ck_assert(!shift(ZYDIS_MNEMONIC_ADD, 5, 1, 8, &r, &f));
+	/* SDM vol. 1, appendix B: cc 2 is below, 6 below or equal, 12 less, 15 greater. */
+	ck_assert(condition(FLAG_CF, 2) && !condition(FLAG_CF, 3));
+	ck_assert(condition(FLAG_ZF, 6) && condition(FLAG_CF, 6) && !condition(0, 6));
+	ck_assert(condition(FLAG_SF, 12) && !condition(FLAG_SF | FLAG_OF, 12));
+	ck_assert(condition(0, 15) && !condition(FLAG_ZF, 15) && !condition(FLAG_OF, 15));
 }
 END_TEST
 
@@ -376,6 +421,7 @@ int main(void)
 		stores_to_page_tables,
 		m2p_loads,
 		alu_matches_arithmetic,
+		shifts_and_conditions,
 		random_bytes_do_no_harm,
 	};
 
