@@ -39,6 +39,7 @@ cp "$guest" "$root/guest/kernel"
 mkdir -p "$root/judged/build" "$root/judged/test/guests" "$root/judged/guests"
 cp -r build/guests "$root/judged/build/guests" && rm -rf "$root/judged/build/guests/guests"
 cp test/guests/run.sh "$root/judged/test/guests/"
+cp "$(command -v diff)" "$root/judged/diff" # it needs libc, as our program does
 cp -r guests/tests "$root/judged/guests/tests" && rm -f "$root"/judged/guests/tests/*/main.c
 
 { nested_init_head "$([ "$variant" = npt0 ] && echo npt=0)"; cat <<INIT
@@ -50,7 +51,7 @@ run() { xenolith run --cmdline "console=hvc0 quiet" "\$@" /guest/kernel </dev/nu
 run --memory 256 --vcpus 1 --stats --ramdisk /guest/tests.gz; verdict \$? "the guest tests end with status 0"
 run --memory 256 --vcpus 2 --ramdisk /guest/hello.gz; verdict \$? "2 vcpus boot and power off"
 run --memory 256 --p2m shuffle:7 --ramdisk /guest/hello.gz; verdict \$? "shuffled p2m boots and powers off"
-XENOLITH=xenolith PREFIX="$name: " /judged/test/guests/run.sh
+HOST=emulated DIFF=/judged/diff XENOLITH=xenolith PREFIX="$name: " /judged/test/guests/run.sh
 echo HOST DONE
 poweroff -f
 INIT
@@ -67,7 +68,7 @@ wait $qemu 2>/dev/null
 qemu=
 
 tr -d '\r' <"$work/log" >"$work/clean"
-grep -a '^HOST ' "$work/clean" | sed 's/^/# /'
+grep -aE '^(HOST |# [<>])' "$work/clean" | sed -E 's/^(# )?/# /'
 sed -nE "s/^(ok|not ok) - ($name: )?/\1 - $name: /p" "$work/clean"
 bad='WARNING:|BUG:|Call Trace|Oops|unchecked MSR|W\+X pages found:|soft lockup|segfault'
 known='Speculative Return Stack Overflow|traps: gtest'

@@ -20,6 +20,8 @@ void guest_main(void)
 	evtchn_port_t timer = evtchn_bind_virq(VIRQ_TIMER, 0);
 	uint64_t start;
 
+	/* The timer that every vcpu starts with would add events of its own. */
+	HCALL(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
 	recv = evtchn_loop(&send);
 	event_handler(recv, NULL);
 	event_handler(timer, NULL);
