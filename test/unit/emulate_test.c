@@ -188,7 +188,7 @@ START_TEST(xsetbv_is_checked)
 {
 	v->regs.rcx = 0;
 	v->regs.rdx = 0;
-	v->regs.rax = 2; /* SSE without x87 */
+	v->regs.rax = 2;						      /* SSE without x87 */
 	ck_assert_int_eq(privileged(CODE(0x0f, 0x01, 0xd1)), EMUL_EXCEPTION); /* #UD */
 	v->ctrlreg[4] |= 1 << 18;					      /* OSXSAVE */
 	ck_assert_int_eq(privileged(CODE(0x0f, 0x01, 0xd1)), EMUL_UNHANDLED);
