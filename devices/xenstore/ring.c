@@ -111,8 +111,9 @@ struct xenstore *xenstore_create(struct event_loop *l)
 		return NULL;
 	guest_barrier_init();
 	xs->loop = l;
+	xs->local.event_fd = -1;
 	xs->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (store_init(&xs->store) || xs->event_fd < 0 ||
+	if (store_init(&xs->store) || local_init(xs) || xs->event_fd < 0 ||
 	    event_loop_add(l, xs->event_fd, EPOLLIN, serve, xs)) {
 		xenstore_destroy(xs);
 		return NULL;
@@ -124,6 +125,7 @@ void xenstore_destroy(struct xenstore *xs)
 {
 	while (xs->clients)
 		client_free(xs->clients);
+	local_destroy(xs);
 	store_free(&xs->store);
 	if (xs->event_fd >= 0)
 		close(xs->event_fd);

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /* xs_wire.h has no names for these letters: n, r, w, b. */
-#define XS_PERM_NONE 0
-#define XS_PERM_READ 1
+#define XS_PERM_NONE  0
+#define XS_PERM_READ  1
 #define XS_PERM_WRITE 2
 
 #define MAX_PERMS 16

@@ -21,7 +21,7 @@ static void send_event(struct client *c, const struct watch *w, const char *path
 	client_send(c, &h, buf, true);
 }
 
-static bool is_below(const char *path, const char *top)
+bool path_is_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);
 
@@ -41,13 +41,14 @@ void watch_fire(struct xenstore *xs, const char *path, bool below)
 {
 	for (struct client *c = xs->clients; c; c = c->next)
 		for (struct watch *w = c->watches; w; w = w->next) {
-			if (is_below(path, w->path)) {
+			if (path_is_below(path, w->path)) {
 				if (may_see(c, path))
 					send_event(c, w, path);
-			} else if (below && is_below(w->path, path)) {
+			} else if (below && path_is_below(w->path, path)) {
 				send_event(c, w, w->path);
 			}
 		}
+	local_fire(xs, path, below);
 }
 
 int watch_add(struct client *c, const char *path, const char *token, size_t prefix)

@@ -10,20 +10,20 @@
 #include "devices/xenstore/store.h"
 
 /* Quotas of an unprivileged client, xenstored's defaults. */
-#define QUOTA_NODES 1000
-#define QUOTA_ENTRY 2048
-#define QUOTA_WATCHES 128
+#define QUOTA_NODES	   1000
+#define QUOTA_ENTRY	   2048
+#define QUOTA_WATCHES	   128
 #define QUOTA_TRANSACTIONS 10
 /* Bytes of answers and events that may wait for a client that does not read. */
-#define QUOTA_OUT_REQUESTS 16384 /* no further request is taken */
-#define QUOTA_OUT_EVENTS 262144	 /* events are lost */
+#define QUOTA_OUT_REQUESTS 16384  /* no further request is taken */
+#define QUOTA_OUT_EVENTS   262144 /* events are lost */
 
 #define MESSAGE_MAX (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
-#define PATH_SIZE (XENSTORE_ABS_PATH_MAX + 1)
+#define PATH_SIZE   (XENSTORE_ABS_PATH_MAX + 1)
 
 struct watch {
 	struct watch *next;
-	char *path;    /* absolute, or @special */
+	char *path; /* absolute, or @special */
 	char *token;
 	size_t prefix; /* of path, not shown to a client that gave a relative one */
 };
@@ -69,9 +69,25 @@ struct client {
 	size_t out_len, out_size;
 };
 
+/* A watch of our own process (local.c). */
+struct local_watch {
+	struct local_watch *next;
+	struct xenstore *xs;
+	char *path;
+	void (*fn)(void *arg);
+	void *arg;
+	bool fired;
+	bool removed; /* freed when no function runs */
+};
+
 struct xenstore {
 	struct event_loop *loop;
 	struct store store;
+	struct {
+		struct local_watch *watches;
+		int event_fd;
+		bool running; /* a watch's function */
+	} local;
 	struct client *clients;
 	struct client *guest;
 	uint32_t next_transaction;
@@ -114,6 +130,14 @@ void watch_remove_all(struct client *c);
 /* path changed: everybody who watches it or one above. below: also watches on
  * what was under it (it is gone). */
 void watch_fire(struct xenstore *xs, const char *path, bool below);
+
+/* path is `top` or under it. */
+bool path_is_below(const char *path, const char *top);
+
+/* local.c */
+int local_init(struct xenstore *xs);
+void local_destroy(struct xenstore *xs);
+void local_fire(struct xenstore *xs, const char *path, bool below);
 
 /* tree.c */
 int tree_build(struct xenstore *xs, const struct xenstore_domain *xd);
