@@ -9,8 +9,8 @@
 
 #include "devices/device.h"
 
-#define OUT_SIZE 65536u /* powers of two */
-#define IN_SIZE 4096u
+#define OUT_SIZE   65536u /* powers of two */
+#define IN_SIZE	   4096u
 #define ESCAPE_KEY 0x1d /* Ctrl-] */
 
 struct byte_queue {

@@ -47,7 +47,7 @@ int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd);
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_SOCKET, CONSOLE_FILE, CONSOLE_NONE };
 struct console_params {
 	enum console_kind kind;
-	const char *path; /* CONSOLE_SOCKET, CONSOLE_FILE */
+	const char *path;	   /* CONSOLE_SOCKET, CONSOLE_FILE */
 	void (*escape)(void *arg); /* Ctrl-] typed on a raw terminal; in the loop's thread */
 	void *escape_arg;
 };

@@ -149,12 +149,8 @@ void local_fire(struct xenstore *xs, const char *path, bool below)
 	}
 }
 
-static void on_fired(void *arg, uint32_t events)
+void local_run(struct xenstore *xs)
 {
-	struct xenstore *xs = arg;
-	eventfd_t n;
-
-	eventfd_read(xs->local.event_fd, &n);
 	xs->local.running = true;
 	/* New ones are put in front: they have their own wake-up. */
 	for (struct local_watch *w = xs->local.watches; w; w = w->next)
@@ -164,6 +160,15 @@ static void on_fired(void *arg, uint32_t events)
 		}
 	xs->local.running = false;
 	sweep(xs);
+}
+
+static void on_fired(void *arg, uint32_t events)
+{
+	struct xenstore *xs = arg;
+	eventfd_t n;
+
+	eventfd_read(xs->local.event_fd, &n);
+	local_run(xs);
 }
 
 int local_init(struct xenstore *xs)

@@ -138,6 +138,8 @@ bool path_is_below(const char *path, const char *top);
 int local_init(struct xenstore *xs);
 void local_destroy(struct xenstore *xs);
 void local_fire(struct xenstore *xs, const char *path, bool below);
+/* Calls the functions of the watches that fired. */
+void local_run(struct xenstore *xs);
 
 /* tree.c */
 int tree_build(struct xenstore *xs, const struct xenstore_domain *xd);

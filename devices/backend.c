@@ -1,0 +1,251 @@
+/*
+ * A device's directories and the negotiation of states with its frontend. The rules
+ * are those of Linux's backends (xen-blkback/xenbus.c, xen-netback/xenbus.c:
+ * frontend_changed) and of what libxl writes (libxl_device.c).
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/backend.h"
+#include "devices/xenstore/local.h"
+
+#define ERROR_SIZE  200
+#define MAX_REPORTS 16 /* of one device: a guest can have us fail again and again */
+
+void backend_set_state(struct backend *b, enum xenbus_state state)
+{
+	if (b->state == state)
+		return;
+	b->state = state;
+	backend_write(b, "state", "%d", (int)state);
+}
+
+static void disconnect(struct backend *b)
+{
+	if (!b->connected)
+		return;
+	b->connected = false;
+	b->class->disconnect(b);
+}
+
+static enum xenbus_state frontend_state(struct backend *b)
+{
+	uint64_t state;
+
+	if (backend_frontend_number(b, "state", XenbusStateReconfigured, &state))
+		return XenbusStateUnknown;
+	return (enum xenbus_state)state;
+}
+
+static void connect(struct backend *b)
+{
+	/* Once closing, the frontend must have been Closed before it may come again. */
+	if (b->connected || b->detaching || b->state == XenbusStateClosing)
+		return;
+	if (b->class->connect(b)) {
+		backend_set_state(b, XenbusStateClosing);
+		return;
+	}
+	b->connected = true;
+	backend_set_state(b, XenbusStateConnected);
+}
+
+static void frontend_changed(void *arg)
+{
+	struct backend *b = arg;
+
+	switch (frontend_state(b)) {
+	case XenbusStateInitialising:
+		if (b->state == XenbusStateClosed && !b->detaching)
+			backend_set_state(b, XenbusStateInitWait);
+		break;
+	case XenbusStateInitialised:
+	case XenbusStateConnected:
+		connect(b);
+		break;
+	case XenbusStateClosing:
+		disconnect(b);
+		backend_set_state(b, XenbusStateClosing);
+		break;
+	case XenbusStateClosed:
+	case XenbusStateUnknown:
+		disconnect(b);
+		backend_set_state(b, XenbusStateClosed);
+		if (b->detaching)
+			backend_destroy(b);
+		break;
+	default:
+		break;
+	}
+}
+
+static int write_common(struct backend *b)
+{
+	int rc = xenstore_mkdir(b->xenstore, b->fe_path, b->domain->domid, 0);
+
+	if (!rc)
+		rc = xenstore_mkdir(b->xenstore, b->be_path, 0, b->domain->domid);
+	if (rc)
+		return rc;
+	backend_write_frontend(b, "backend", "%s", b->be_path);
+	backend_write_frontend(b, "backend-id", "0");
+	backend_write(b, "frontend", "%s", b->fe_path);
+	backend_write(b, "frontend-id", "%u", b->domain->domid);
+	backend_write(b, "online", "1");
+	return backend_write(b, "state", "%d", XenbusStateInitialising);
+}
+
+static void forget(struct backend *b)
+{
+	if (b->watch)
+		xenstore_unwatch(b->watch);
+	xenstore_remove(b->xenstore, b->be_path);
+	xenstore_remove(b->xenstore, b->fe_path);
+}
+
+int backend_create(struct backend *b)
+{
+	snprintf(b->fe_path, sizeof(b->fe_path), "/local/domain/%u/device/%s/%u", b->domain->domid,
+		 b->class->type, b->id);
+	snprintf(b->be_path, sizeof(b->be_path), "/local/domain/0/backend/%s/%u/%u", b->class->type,
+		 b->domain->domid, b->id);
+	if (xenstore_exists(b->xenstore, b->fe_path))
+		return -EEXIST;
+	b->state = XenbusStateInitialising;
+	int rc = write_common(b);
+	if (!rc)
+		rc = b->class->publish(b);
+	if (!rc) {
+		/* The guest may look at once: the frontend's state comes last. */
+		rc = backend_write_frontend(b, "state", "%d", XenbusStateInitialising);
+		backend_set_state(b, XenbusStateInitWait);
+	}
+	if (!rc) {
+		char path[BACKEND_PATH_SIZE + 8];
+
+		snprintf(path, sizeof(path), "%s/state", b->fe_path);
+		b->watch = xenstore_watch(b->xenstore, path, frontend_changed, b);
+		rc = b->watch ? 0 : -ENOMEM;
+	}
+	if (rc)
+		forget(b);
+	return rc;
+}
+
+void backend_detach(struct backend *b)
+{
+	enum xenbus_state fe = frontend_state(b);
+
+	b->detaching = true;
+	backend_write(b, "online", "0");
+	if (fe == XenbusStateClosed || fe == XenbusStateUnknown) {
+		backend_destroy(b);
+		return;
+	}
+	/* libxl writes the backend's state, and the frontend, who watches it, closes. */
+	backend_set_state(b, XenbusStateClosing);
+}
+
+void backend_destroy(struct backend *b)
+{
+	disconnect(b);
+	forget(b);
+	if (b->gone)
+		b->gone(b->gone_arg, b);
+	b->class->destroy(b);
+}
+
+static void report(struct backend *b, int err, const char *fmt, va_list ap)
+{
+	char text[ERROR_SIZE], path[2 * BACKEND_PATH_SIZE];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (b->reports++ < MAX_REPORTS)
+		domain_log(b->domain, LOG_WARN, "%s %u: %s", b->class->type, b->id, text);
+	snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u/%u/error", b->class->type,
+		 b->domain->domid, b->id);
+	xenstore_write(b->xenstore, path, "%d %s", err, text);
+}
+
+void backend_error(struct backend *b, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(b, err, fmt, ap);
+	va_end(ap);
+}
+
+void backend_fail(struct backend *b, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(b, err, fmt, ap);
+	va_end(ap);
+	disconnect(b);
+	backend_set_state(b, XenbusStateClosing);
+}
+
+static int write_key(struct backend *b, const char *dir, const char *key, const char *fmt,
+		     va_list ap)
+{
+	char path[2 * BACKEND_PATH_SIZE], value[1024];
+
+	int len = vsnprintf(value, sizeof(value), fmt, ap);
+	if (len < 0 || (size_t)len >= sizeof(value))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "%s/%s", dir, key);
+	return xenstore_write(b->xenstore, path, "%s", value);
+}
+
+int backend_write(struct backend *b, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int rc = write_key(b, b->be_path, key, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+int backend_write_frontend(struct backend *b, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int rc = write_key(b, b->fe_path, key, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+int backend_frontend_number(struct backend *b, const char *key, uint64_t max, uint64_t *value)
+{
+	char path[2 * BACKEND_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", b->fe_path, key);
+	return xenstore_read_number(b->xenstore, path, max, value);
+}
+
+int backend_frontend_option(struct backend *b, const char *key, uint64_t max, uint64_t otherwise,
+			    uint64_t *value)
+{
+	int rc = backend_frontend_number(b, key, max, value);
+
+	if (rc == -ENOENT) {
+		*value = otherwise;
+		rc = 0;
+	}
+	return rc;
+}
+
+char *backend_frontend_string(struct backend *b, const char *key)
+{
+	char path[2 * BACKEND_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", b->fe_path, key);
+	return xenstore_read(b->xenstore, path);
+}
