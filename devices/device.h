@@ -40,6 +40,9 @@ struct xenstore *xenstore_create(struct event_loop *l);
 void xenstore_destroy(struct xenstore *xs);
 /* Port for the guest's ring; call before the domain is built. */
 int xenstore_bind_port(struct xenstore *xs, struct domain *d);
+/* Serves programs on a new socket that only the user may connect to; removed with the
+ * store. Once, before the loop starts. err: a sentence. Nothing may exist at `path`. */
+int xenstore_listen(struct xenstore *xs, const char *path, char *err, size_t errlen);
 /* Starts serving the guest's ring in frame store_mfn and makes its tree. */
 int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd);
 

@@ -18,6 +18,7 @@
 #include "pvabi/grant_table.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/report.h"
+#include "vmm/runtime_dir.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
@@ -28,6 +29,9 @@
 
 struct run {
 	const struct run_options *o;
+	const char *name;
+	char numbered_name[80];
+	struct runtime_dir dir;
 	struct machine machine;
 	struct guest guest;
 	struct kernel_image kernel;
@@ -89,6 +93,25 @@ static int load_files(struct run *r)
 	return map_ramdisk(r);
 }
 
+/* A name that the user chose is free or refused; one that is only the kernel's gets a
+ * number. A user who has no place for sockets can run a domain without them. */
+static int take_name(struct run *r)
+{
+	int rc = runtime_dir_open(&r->dir, r->o->name, &r->err);
+
+	r->name = r->o->name;
+	for (unsigned i = 2; rc == -EBUSY && !r->o->name_given && i < 1000; i++) {
+		snprintf(r->numbered_name, sizeof(r->numbered_name), "%s.%u", r->o->name, i);
+		r->name = r->numbered_name;
+		rc = runtime_dir_open(&r->dir, r->name, &r->err);
+	}
+	if (rc && rc != -EBUSY) {
+		say(r, rc == -ENOENT ? LOG_INFO : LOG_WARN, r->err.text);
+		rc = 0;
+	}
+	return rc;
+}
+
 static void random_handle(xen_domain_handle_t h)
 {
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
@@ -118,7 +141,7 @@ static int create_domain(struct run *r)
 
 	struct domain_config dc = {
 		.domid = 1,
-		.name = o->name,
+		.name = r->name,
 		.profile = o->profile->id,
 		.nr_vcpus = o->nr_vcpus,
 		.nr_ram = ram,
@@ -218,13 +241,40 @@ static int create_console(struct run *r)
 	return 0;
 }
 
+/* Where the user wants it, else in the domain's folder. */
+static int listen_for_programs(struct run *r)
+{
+	const char *path = r->o->xenstore_path;
+	char own[128];
+	int rc;
+
+	if (path) {
+		rc = runtime_socket_clear(path, &r->err);
+		return rc ? rc
+			  : xenstore_listen(r->xenstore, path, r->err.text, sizeof(r->err.text));
+	}
+	if (r->dir.fd < 0)
+		return 0;
+	rc = runtime_dir_socket(&r->dir, "xenstore.sock", own, sizeof(own), &r->err);
+	if (!rc)
+		rc = xenstore_listen(r->xenstore, own, r->err.text, sizeof(r->err.text));
+	if (rc)
+		say(r, LOG_WARN, r->err.text);
+	return 0;
+}
+
+static int create_xenstore(struct run *r)
+{
+	r->xenstore = xenstore_create(r->loop);
+	if (!r->xenstore)
+		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
+	return listen_for_programs(r);
+}
+
 static int create_devices(struct run *r)
 {
 	struct guest *g = &r->guest;
 
-	r->xenstore = xenstore_create(r->loop);
-	if (!r->xenstore)
-		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
 	r->store_port = xenstore_bind_port(r->xenstore, g->domain);
 	r->console_port = console_bind_port(g->console, g->domain);
 	if (r->store_port < 0 || r->console_port < 0)
@@ -397,6 +447,7 @@ static void clean_up(struct run *r)
 		console_destroy(g->console);
 	if (r->xenstore)
 		xenstore_destroy(r->xenstore);
+	runtime_dir_close(&r->dir);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		if (g->cpu[i])
 			cpu_destroy(g->cpu[i]);
@@ -417,7 +468,7 @@ static void clean_up(struct run *r)
 
 static int run_steps(struct run *r)
 {
-	if (load_files(r))
+	if (load_files(r) || take_name(r))
 		return EXIT_BAD_USAGE;
 	if (machine_open(&r->machine, &r->err) || host_probe(&r->machine, &r->err) ||
 	    create_domain(r))
@@ -427,6 +478,8 @@ static int run_steps(struct run *r)
 		return r->o->console == CONSOLE_FILE || r->o->console == CONSOLE_SOCKET
 			       ? EXIT_BAD_USAGE
 			       : EXIT_HOST_FAILED;
+	if (create_xenstore(r))
+		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
 	if (build(r))
@@ -446,6 +499,7 @@ int domain_run(const struct run_options *o)
 	r->o = o;
 	r->times.start = stats_now();
 	r->machine.vm_fd = r->machine.kvm_fd = -1;
+	r->dir.fd = -1;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

@@ -48,7 +48,7 @@ static int parse_vcpus(void *into, const char *value, struct error *err)
 	return rc;
 }
 
-/* A name becomes a part of messages and a value in xenstore. */
+/* A name becomes a part of messages, a value in xenstore and a folder. */
 static bool name_is_good(const char *name)
 {
 	size_t n = strlen(name);
@@ -56,7 +56,7 @@ static bool name_is_good(const char *name)
 	for (size_t i = 0; i < n; i++)
 		if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
 			return false;
-	return n && n < NAME_LIMIT;
+	return n && n < NAME_LIMIT && strcmp(name, ".") && strcmp(name, "..");
 }
 
 static int parse_name(void *into, const char *value, struct error *err)
@@ -66,6 +66,7 @@ static int parse_name(void *into, const char *value, struct error *err)
 				 "option --name takes 1 to %d characters without blanks and '/'",
 				 NAME_LIMIT - 1);
 	((struct run_options *)into)->name = value;
+	((struct run_options *)into)->name_given = true;
 	return 0;
 }
 
@@ -190,6 +191,18 @@ static int parse_console(void *into, const char *value, struct error *err)
 			 value);
 }
 
+static int parse_xenstore(void *into, const char *value, struct error *err)
+{
+	const size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	if (!*value || strlen(value) >= limit)
+		return error_set(err, -EINVAL,
+				 "option --xenstore takes a path of 1 to %zu characters",
+				 limit - 1);
+	((struct run_options *)into)->xenstore_path = value;
+	return 0;
+}
+
 static int parse_quiet(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->log_level = LOG_ERROR;
@@ -248,6 +261,11 @@ static const struct option options[] = {
 	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"
 		 "pty, socket:PATH, file:PATH",
 	 .parse = parse_console},
+	{.name = "xenstore",
+	 .arg = "PATH",
+	 .help = "socket of the domain's xenstore (default: xenstore.sock in\n"
+		 "$XDG_RUNTIME_DIR/xenolith/NAME or, for root, /run/xenolith/NAME)",
+	 .parse = parse_xenstore},
 	{.name = "stats",
 	 .arg = "FILE",
 	 .arg_optional = true,

@@ -39,6 +39,7 @@ struct run_options {
 	const char *ramdisk; /* the same; NULL: none */
 	const char *cmdline; /* never NULL; shorter than MAX_GUEST_CMDLINE */
 	const char *name;    /* never NULL or empty; no '/' */
+	bool name_given;     /* by the user */
 	uint64_t memory_mib; /* MEMORY_MIN_MIB to MEMORY_MAX_MIB */
 	unsigned nr_vcpus;   /* 1 to MAX_VCPUS */
 	const struct abi_profile *profile;
@@ -49,7 +50,8 @@ struct run_options {
 	bool stats;		/* print statistics when the guest has ended ... */
 	const char *stats_file; /* ... to this file; NULL: to stderr */
 	enum console_kind console;
-	const char *console_path; /* of CONSOLE_SOCKET and CONSOLE_FILE, else NULL */
+	const char *console_path;  /* of CONSOLE_SOCKET and CONSOLE_FILE, else NULL */
+	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet
 	 * (LOG_ERROR), more with each -v. */
 	enum log_level log_level;

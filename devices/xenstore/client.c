@@ -42,9 +42,15 @@ bool client_may_request(const struct client *c)
 void client_send(struct client *c, const struct xsd_sockmsg *h, const void *data, bool event)
 {
 	size_t need = c->out_len + sizeof(*h) + h->len;
+	bool first = !c->out_len;
 
-	if (event && need > QUOTA_OUT_EVENTS)
+	if (event && need > QUOTA_OUT_EVENTS) {
+		first = !c->overrun;
+		c->overrun = true;
+		if (first && c->wake)
+			c->wake(c);
 		return;
+	}
 	if (need > c->out_size) {
 		size_t size = need < 4096 ? 4096 : 2 * need;
 		uint8_t *out = realloc(c->out, size);
@@ -57,6 +63,16 @@ void client_send(struct client *c, const struct xsd_sockmsg *h, const void *data
 	if (h->len)
 		memcpy(c->out + c->out_len + sizeof(*h), data, h->len);
 	c->out_len = need;
+	if (first && c->wake)
+		c->wake(c);
+}
+
+void client_sent(struct client *c, size_t n)
+{
+	if (!n)
+		return;
+	c->out_len -= n;
+	memmove(c->out, c->out + n, c->out_len);
 }
 
 long client_take(struct client *c, const uint8_t *buf, size_t len)

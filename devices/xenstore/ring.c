@@ -66,8 +66,7 @@ static bool give(struct xenstore *xs)
 	for (size_t i = 0; i < n; i++)
 		((volatile char *)r->rsp)[MASK_XENSTORE_IDX(prod + (uint32_t)i)] = (char)c->out[i];
 	__atomic_store_n(&r->rsp_prod, prod + (uint32_t)n, __ATOMIC_SEQ_CST);
-	c->out_len -= n;
-	memmove(c->out, c->out + n, c->out_len);
+	client_sent(c, n);
 	return true;
 }
 
@@ -80,6 +79,7 @@ static void serve(void *arg, uint32_t events)
 	eventfd_read(xs->event_fd, &n);
 	if (!xs->ring || xs->failed)
 		return;
+	xs->serving = true;
 	while (!xs->failed) {
 		bool took = take(xs), gave = give(xs);
 
@@ -92,6 +92,7 @@ static void serve(void *arg, uint32_t events)
 			break;
 		}
 	}
+	xs->serving = false;
 	if (moved)
 		evtchn_backend_send(xs->domain, (evtchn_port_t)xs->port);
 }
@@ -101,6 +102,13 @@ static void on_notify(void *arg)
 	struct xenstore *xs = arg;
 
 	eventfd_write(xs->event_fd, 1);
+}
+
+/* An event for the guest that it did not cause itself. */
+static void on_output(struct client *c)
+{
+	if (!c->xs->serving)
+		on_notify(c->xs);
 }
 
 struct xenstore *xenstore_create(struct event_loop *l)
@@ -123,6 +131,8 @@ struct xenstore *xenstore_create(struct event_loop *l)
 
 void xenstore_destroy(struct xenstore *xs)
 {
+	if (xs->listener)
+		listener_destroy(xs->listener);
 	while (xs->clients)
 		client_free(xs->clients);
 	local_destroy(xs);
@@ -148,6 +158,7 @@ int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd)
 	xs->guest = client_new(xs, xd->domain->domid);
 	if (!xs->guest)
 		return -ENOMEM;
+	xs->guest->wake = on_output;
 	int rc = tree_build(xs, xd);
 	if (rc)
 		return rc;

@@ -59,6 +59,10 @@ struct client {
 	struct client *next;
 	struct xenstore *xs;
 	uint16_t domid;
+	/* Called when out[] begins to fill and when an event was lost; NULL: nobody cares. */
+	void (*wake)(struct client *c);
+	void *wake_arg;
+	bool overrun; /* an event was lost */
 	struct watch *watches;
 	unsigned nr_watches;
 	struct transaction *transactions;
@@ -91,8 +95,10 @@ struct xenstore {
 	struct client *clients;
 	struct client *guest;
 	uint32_t next_transaction;
+	struct listener *listener; /* socket.c; NULL: no socket */
 
 	/* ring.c */
+	bool serving;
 	struct domain *domain;
 	struct xenstore_domain_interface *ring;
 	int port, event_fd;
@@ -108,6 +114,8 @@ void client_send(struct client *c, const struct xsd_sockmsg *h, const void *data
  * (fewer when too much waits to be read), or -EPROTO for a payload too long. */
 long client_take(struct client *c, const uint8_t *buf, size_t len);
 bool client_may_request(const struct client *c);
+/* The first n bytes that waited are delivered. */
+void client_sent(struct client *c, size_t n);
 
 /* wire.c: one request. data has h->len bytes. */
 void wire_request(struct client *c, const struct xsd_sockmsg *h, const uint8_t *data);
@@ -133,6 +141,9 @@ void watch_fire(struct xenstore *xs, const char *path, bool below);
 
 /* path is `top` or under it. */
 bool path_is_below(const char *path, const char *top);
+
+/* socket.c: before the store's clients are freed, without the loop's thread. */
+void listener_destroy(struct listener *l);
 
 /* local.c */
 int local_init(struct xenstore *xs);

@@ -82,7 +82,7 @@ for verb in run info help version; do
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory vcpus name profile p2m monitor gate console stats quiet verbose; do
+for o in ramdisk cmdline memory vcpus name profile p2m monitor gate console xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done
@@ -133,9 +133,12 @@ for v in tty stdio:x pty: socket socket: file file: '' ':'; do
 		run "--console=$v" kernel
 done
 refused "a socket's path is too long" "at most 107" run "--console=socket:$longpath" kernel
+for v in '' "$longpath"; do
+	refused "--xenstore=${v:0:8}" "--xenstore takes a path of 1 to 107 characters" run "--xenstore=$v" kernel
+done
 refused "--stats without a name" "--stats= needs a file name" run --stats= kernel
 refused "--cmdline too long" "at most 1023 characters" run --cmdline "$long" kernel
-for v in '' a/b 'a b' "${long:0:64}"; do
+for v in '' a/b 'a b' . .. "${long:0:64}"; do
 	refused "--name=${v:0:8}" "--name takes 1 to 63 characters" run --name "$v" kernel
 done
 

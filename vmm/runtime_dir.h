@@ -1,0 +1,31 @@
+/*
+ * The folder of a running domain, where its sockets are: $XDG_RUNTIME_DIR/xenolith/NAME,
+ * for root without that variable /run/xenolith/NAME. A lock on it is held as long as the
+ * process lives, so what another process left there is stale.
+ */
+#ifndef VMM_RUNTIME_DIR_H
+#define VMM_RUNTIME_DIR_H
+
+#include <stddef.h>
+
+#include "vmm/error.h"
+
+struct runtime_dir {
+	int fd; /* holds the lock; -1: there is no folder */
+	char path[4096];
+};
+
+/* Makes the folder, for this user only. 0, or a negative errno with a sentence: -EBUSY
+ * when a domain of this name runs, -ENOENT when the user has no place for it. */
+int runtime_dir_open(struct runtime_dir *d, const char *name, struct error *err);
+/* The path of a socket in the folder; what is left of an earlier one is removed. */
+int runtime_dir_socket(const struct runtime_dir *d, const char *file, char *path, size_t size,
+		       struct error *err);
+/* Removes the folder when it is empty, and gives the lock back. */
+void runtime_dir_close(struct runtime_dir *d);
+
+/* Makes room for a new socket at a path that the user chose: removes one that nobody
+ * listens on. 0, or a negative errno with a sentence: -EADDRINUSE, -EEXIST (no socket). */
+int runtime_socket_clear(const char *path, struct error *err);
+
+#endif
