@@ -16,8 +16,10 @@ struct xenstore;   /* devices/xenstore/xenstore.h */
 
 /* ---- event loop: one thread, epoll; handlers run in it ---- */
 struct event_loop *event_loop_create(void);
-void event_loop_destroy(struct event_loop *l); /* stops and joins the thread first */
 int event_loop_start(struct event_loop *l);
+/* Joins the thread: what follows is as before the start. */
+void event_loop_stop(struct event_loop *l);
+void event_loop_destroy(struct event_loop *l); /* stops it first */
 /* EPOLL* `events` of fd; only before start or from the loop's own thread. */
 int event_loop_add(struct event_loop *l, int fd, uint32_t events,
 		   void (*fn)(void *arg, uint32_t events), void *arg);

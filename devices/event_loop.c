@@ -85,12 +85,18 @@ int event_loop_start(struct event_loop *l)
 	return -rc;
 }
 
+void event_loop_stop(struct event_loop *l)
+{
+	if (!l->started)
+		return;
+	eventfd_write(l->stop_fd, 1);
+	pthread_join(l->thread, NULL);
+	l->started = false;
+}
+
 void event_loop_destroy(struct event_loop *l)
 {
-	if (l->started) {
-		eventfd_write(l->stop_fd, 1);
-		pthread_join(l->thread, NULL);
-	}
+	event_loop_stop(l);
 	while (l->sources) {
 		struct source *s = l->sources;
 		l->sources = s->next;

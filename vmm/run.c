@@ -90,7 +90,8 @@ static int load_files(struct run *r)
 	if (rc)
 		return rc;
 	r->have_kernel = true;
-	return map_ramdisk(r);
+	rc = map_ramdisk(r);
+	return rc ? rc : guest_devices_check(r->o, &r->err);
 }
 
 /* A name that the user chose is free or refused; one that is only the kernel's gets a
@@ -346,6 +347,9 @@ static int build(struct run *r)
 	if (grant_reserved(d, GNTTAB_RESERVED_CONSOLE, r->built.console_mfn) ||
 	    grant_reserved(d, GNTTAB_RESERVED_XENSTORE, r->built.store_mfn))
 		return error_set(&r->err, -ENOMEM, "cannot grant the console and the store");
+	rc = guest_devices_create(&r->guest.devices, o, r->loop, r->xenstore, d, &r->err);
+	if (rc)
+		return rc;
 	rc = console_start(r->guest.console, d, r->built.console_mfn);
 	return rc ? error_set(&r->err, rc, "cannot start the console: %s", strerror(-rc)) : 0;
 }
@@ -441,6 +445,9 @@ static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
 
+	if (r->loop)
+		event_loop_stop(r->loop);
+	guest_devices_destroy(&g->devices);
 	if (r->loop)
 		event_loop_destroy(r->loop);
 	if (g->console)

@@ -82,8 +82,8 @@ static const char *hypercall_name(unsigned nr, char buf[24])
 	return buf;
 }
 
-static void print_text(FILE *f, const struct counts *n, const struct run_times *t, uint64_t all,
-		       uint64_t guest)
+static void print_text(FILE *f, const struct counts *n, const struct guest_devices *devices,
+		       const struct run_times *t, uint64_t all, uint64_t guest)
 {
 	char buf[24];
 
@@ -105,6 +105,7 @@ static void print_text(FILE *f, const struct counts *n, const struct run_times *
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
 		(unsigned long)n->touches);
+	guest_devices_text(f, devices);
 	fprintf(f, "  kernel read and unpacked %10lu us\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000);
 	if (n->first_entry)
@@ -115,8 +116,8 @@ static void print_text(FILE *f, const struct counts *n, const struct run_times *
 		(unsigned long)(all - guest), (unsigned long)guest);
 }
 
-static void print_json(FILE *f, const struct counts *n, const struct run_times *t, uint64_t all,
-		       uint64_t guest)
+static void print_json(FILE *f, const struct counts *n, const struct guest_devices *devices,
+		       const struct run_times *t, uint64_t all, uint64_t guest)
 {
 	const char *sep = "";
 	char buf[24];
@@ -149,6 +150,7 @@ static void print_json(FILE *f, const struct counts *n, const struct run_times *
 						 (t->load_end - t->load_start)) /
 					 1000
 			       : 0);
+	guest_devices_json(f, devices);
 	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n",
 		(unsigned long)all, (unsigned long)guest);
 }
@@ -162,13 +164,13 @@ int stats_print(const struct guest *g, const struct run_times *t, const char *pa
 	collect(g, &n);
 	resident(g, &all, &guest);
 	if (!path) {
-		print_text(stderr, &n, t, all, guest);
+		print_text(stderr, &n, &g->devices, t, all, guest);
 		return 0;
 	}
 	FILE *f = fopen(path, "we");
 	if (!f)
 		return error_set(err, -errno, "--stats: %s: %s", path, strerror(errno));
-	print_json(f, &n, t, all, guest);
+	print_json(f, &n, &g->devices, t, all, guest);
 	if (fclose(f))
 		return error_set(err, -errno, "--stats: %s: %s", path, strerror(errno));
 	return 0;

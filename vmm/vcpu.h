@@ -7,6 +7,7 @@
 #include "vmm/clock.h"
 #include "vmm/cpu.h"
 #include "vmm/emulate/emulate.h"
+#include "vmm/guest_devices.h"
 
 struct console;
 
@@ -22,10 +23,11 @@ struct guest {
 	struct cpuid_policy cpuid;
 	uint64_t xcr0[MAX_VCPUS];
 	struct console *console;
+	struct guest_devices devices;
 	enum log_level log_level;
-	_Atomic bool stop;		 /* all vcpu threads are to end */
-	int end_fd;			 /* eventfd: written when `stop` was set */
-	_Atomic bool host_failed;	 /* KVM could not go on; `failure` says why */
+	_Atomic bool stop;	  /* all vcpu threads are to end */
+	int end_fd;		  /* eventfd: written when `stop` was set */
+	_Atomic bool host_failed; /* KVM could not go on; `failure` says why */
 	char failure[200];
 	struct vcpu *_Atomic crash_vcpu; /* was running when the domain crashed */
 };

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "devices/block/disk_spec.h"
 #include "vmm/verb.h"
 
 #define NAME_LIMIT 64
@@ -203,6 +204,22 @@ static int parse_xenstore(void *into, const char *value, struct error *err)
 	return 0;
 }
 
+static int parse_disk(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+	struct disk_spec spec;
+	char why[200];
+
+	if (o->nr_disks == MAX_DISKS)
+		return error_set(err, -EINVAL, "at most %d disks", MAX_DISKS);
+	int rc = disk_spec_parse(&spec, value, why, sizeof(why));
+	if (rc)
+		return error_set(err, rc, "option --disk '%s': %s", value, why);
+	disk_spec_free(&spec);
+	o->disk[o->nr_disks++] = value;
+	return 0;
+}
+
 static int parse_quiet(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->log_level = LOG_ERROR;
@@ -256,6 +273,10 @@ static const struct option options[] = {
 	 .arg = "KIND",
 	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall",
 	 .parse = parse_gate},
+	{.name = "disk",
+	 .arg = "SPEC",
+	 .help = "a disk, as in xl's configuration: FILE,raw,xvda,rw;\nmay be given again",
+	 .parse = parse_disk},
 	{.name = "console",
 	 .arg = "WHERE",
 	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"

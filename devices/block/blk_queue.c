@@ -1,0 +1,221 @@
+/*
+ * A ring and its thread. The indexes follow io/ring.h: the guest's are read once and
+ * checked, ours are kept here and only shown to it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "devices/block/blkback.h"
+
+/* The ring's header (io/ring.h: req_prod, req_event, rsp_prod, rsp_event). */
+static uint32_t *ring_index(const struct blk_queue *q, unsigned which)
+{
+	return (uint32_t *)(void *)q->ring.page[0] + which;
+}
+
+#define REQ_PROD  0
+#define REQ_EVENT 1
+#define RSP_PROD  2
+#define RSP_EVENT 3
+
+static size_t slot_offset(const struct blk_queue *q, uint32_t index)
+{
+	return BLKIF_RING_HEADER + (index & (q->nr_slots - 1)) * blkif_slot_size(q->abi);
+}
+
+void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status)
+{
+	uint8_t slot[BLKIF_SLOT_MAX];
+
+	blkif_response(slot, id, op, status);
+	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
+	q->rsp_prod++;
+}
+
+/* RING_PUSH_RESPONSES_AND_CHECK_NOTIFY. */
+static void push_responses(struct blk_queue *q)
+{
+	uint32_t old = q->rsp_pushed, new = q->rsp_prod;
+
+	if (old == new)
+		return;
+	__atomic_store_n(ring_index(q, RSP_PROD), new, __ATOMIC_RELEASE);
+	q->rsp_pushed = new;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	uint32_t event = __atomic_load_n(ring_index(q, RSP_EVENT), __ATOMIC_RELAXED);
+	if (new - event < new - old) {
+		q->dev->stats.notifications++;
+		evtchn_backend_send(q->dev->b.domain, q->port);
+	}
+}
+
+static void broken(struct blk_queue *q)
+{
+	q->broken = true;
+	eventfd_write(q->dev->wake_fd, 1);
+}
+
+static uint32_t unconsumed(struct blk_queue *q)
+{
+	uint32_t prod = __atomic_load_n(ring_index(q, REQ_PROD), __ATOMIC_ACQUIRE);
+	uint32_t n = prod - q->req_cons;
+
+	/* Every request that is in the ring or in flight needs a slot for its answer. */
+	if (n > q->nr_slots - (q->req_cons - q->rsp_prod)) {
+		broken(q);
+		return 0;
+	}
+	return n;
+}
+
+/* Takes requests as long as there are any. True when one was taken. */
+static bool take_requests(struct blk_queue *q)
+{
+	uint8_t slot[BLKIF_SLOT_MAX];
+	bool took = false;
+
+	q->waits_for_barrier = false;
+	while (!q->stop && !q->broken && !q->barrier && unconsumed(q)) {
+		ring_read(&q->ring, slot_offset(q, q->req_cons), slot, blkif_slot_size(q->abi));
+		int rc = blkif_parse(q->abi, slot, &q->request);
+		/* A barrier comes after all before it; it stays in the ring till then. */
+		if (!rc && q->request.op == BLKIF_OP_WRITE_BARRIER && q->in_flight) {
+			q->waits_for_barrier = true;
+			break;
+		}
+		q->req_cons++;
+		took = true;
+		if (rc) {
+			q->dev->stats.errors++;
+			blk_queue_respond(q, q->request.id, q->request.op,
+					  rc == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
+							    : BLKIF_RSP_ERROR);
+		} else {
+			blk_request_start(q);
+		}
+	}
+	return took;
+}
+
+/* RING_FINAL_CHECK_FOR_REQUESTS: asks for an event, and looks once more. */
+static bool more_requests(struct blk_queue *q)
+{
+	if (q->stop || q->broken)
+		return false;
+	__atomic_store_n(ring_index(q, REQ_EVENT), q->req_cons + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* What waits for a barrier is looked at when that is done. */
+	return !q->barrier && !q->waits_for_barrier && unconsumed(q);
+}
+
+static void serve(struct blk_queue *q)
+{
+	bool moved;
+
+	do {
+		do {
+			moved = q->image->ops->reap(q->image);
+			moved |= take_requests(q);
+			q->image->ops->flush(q->image);
+			push_responses(q);
+		} while (moved);
+	} while (more_requests(q));
+}
+
+static void *queue_thread(void *arg)
+{
+	struct blk_queue *q = arg;
+	struct epoll_event events[3];
+
+	while (!q->stop || q->in_flight) {
+		int n = epoll_wait(q->epoll_fd, events, 3, -1);
+
+		for (int i = 0; i < n; i++) {
+			eventfd_t count;
+			if (events[i].data.fd == q->image->fd)
+				continue;
+			eventfd_read(events[i].data.fd, &count);
+			if (events[i].data.fd == q->event_fd)
+				q->dev->stats.wakeups++;
+		}
+		serve(q);
+	}
+	return NULL;
+}
+
+static int watch(struct blk_queue *q, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(q->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static int make_descriptors(struct blk_queue *q)
+{
+	q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	q->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	q->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (q->event_fd < 0 || q->stop_fd < 0 || q->epoll_fd < 0)
+		return -errno;
+	q->image = image_queue_create(&q->dev->image, q->nr_slots);
+	if (!q->image)
+		return -ENOMEM;
+	int rc = watch(q, q->event_fd);
+	if (!rc)
+		rc = watch(q, q->stop_fd);
+	return rc ? rc : watch(q, q->image->fd);
+}
+
+static void close_descriptors(struct blk_queue *q)
+{
+	image_queue_destroy(q->image);
+	q->image = NULL;
+	if (q->epoll_fd >= 0)
+		close(q->epoll_fd);
+	if (q->stop_fd >= 0)
+		close(q->stop_fd);
+	if (q->event_fd >= 0)
+		close(q->event_fd);
+}
+
+int blk_queue_start(struct blk_queue *q, bool persistent)
+{
+	struct domain *d = q->dev->b.domain;
+
+	q->event_fd = q->stop_fd = q->epoll_fd = -1;
+	q->nr_slots = blkif_ring_slots(q->abi, q->ring.nr);
+	/* A frontend that resumes may have used the ring before. */
+	q->rsp_prod = q->rsp_pushed = q->req_cons =
+		__atomic_load_n(ring_index(q, RSP_PROD), __ATOMIC_RELAXED);
+	int rc = make_descriptors(q);
+	if (!rc)
+		rc = blk_grants_init(&q->grants, d, persistent);
+	if (!rc) {
+		rc = backend_bind_port(&q->dev->b, q->port, q->event_fd);
+		q->bound = !rc;
+	}
+	if (!rc) {
+		rc = -pthread_create(&q->thread, NULL, queue_thread, q);
+		q->started = !rc;
+	}
+	if (rc)
+		blk_queue_stop(q);
+	return rc;
+}
+
+void blk_queue_stop(struct blk_queue *q)
+{
+	if (q->started) {
+		q->stop = true;
+		eventfd_write(q->stop_fd, 1);
+		pthread_join(q->thread, NULL);
+	}
+	if (q->bound)
+		evtchn_backend_close(q->dev->b.domain, q->port);
+	close_descriptors(q);
+	blk_grants_destroy(&q->grants);
+	ring_unmap(&q->ring);
+}

@@ -1,0 +1,229 @@
+/*
+ * One block request on its way: its pages mapped, its bytes read or written, its
+ * answer given.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "devices/block/blkback.h"
+
+struct blk_io {
+	struct image_io io; /* first */
+	struct blk_queue *q;
+	uint64_t id;
+	uint8_t op;
+	bool indirect, flush_after;
+	unsigned nr_grants;
+	struct blk_grant *grant; /* [nr_grants] */
+	struct iovec iov[];
+};
+
+static int16_t status_of(int rc)
+{
+	if (!rc)
+		return BLKIF_RSP_OKAY;
+	return rc == -EOPNOTSUPP || rc == -ENOSYS ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
+}
+
+static void answer(struct blk_queue *q, const struct blk_request *r, int rc)
+{
+	if (rc)
+		q->dev->stats.errors++;
+	/* Linux's blkback answers an indirect request with what was to be done. */
+	blk_queue_respond(q, r->id, r->op, status_of(rc));
+}
+
+static void done(struct image_io *io, int rc)
+{
+	struct blk_io *b = (struct blk_io *)io;
+	struct blk_queue *q = b->q;
+
+	if (!rc && b->flush_after) {
+		b->flush_after = false;
+		io->op = IMAGE_FLUSH;
+		q->image->ops->submit(q->image, io);
+		return;
+	}
+	for (unsigned i = 0; i < b->nr_grants; i++)
+		blk_grant_unmap(&q->grants, &b->grant[i]);
+	if (b->op == BLKIF_OP_WRITE_BARRIER)
+		q->barrier = false;
+	q->in_flight--;
+	if (rc)
+		q->dev->stats.errors++;
+	blk_queue_respond(q, b->id, b->op, status_of(rc));
+	free(b);
+}
+
+static struct blk_io *new_io(struct blk_queue *q, unsigned nr)
+{
+	const struct blk_request *r = &q->request;
+	struct blk_io *b =
+		calloc(1, sizeof(*b) + nr * (sizeof(struct iovec) + sizeof(struct blk_grant)));
+
+	if (!b)
+		return NULL;
+	b->q = q;
+	b->id = r->id;
+	b->op = r->op;
+	b->grant = (struct blk_grant *)(b->iov + nr);
+	b->io.done = done;
+	b->io.iov = b->iov;
+	b->io.offset = r->sector * BLKIF_SECTOR;
+	return b;
+}
+
+static void submit(struct blk_queue *q, struct blk_io *b)
+{
+	q->in_flight++;
+	q->image->ops->submit(q->image, &b->io);
+}
+
+/* The segments' pages as one vector. 0, or -EINVAL with nothing mapped. */
+static int map_segments(struct blk_queue *q, struct blk_io *b)
+{
+	const struct blk_request *r = &q->request;
+	bool to_guest = r->op == BLKIF_OP_READ;
+
+	for (unsigned i = 0; i < r->nr_segs; i++) {
+		const struct blkif_request_segment *s = &r->seg[i];
+		uint8_t *page =
+			blk_grant_map(&q->grants, s->gref, to_guest, &b->grant[b->nr_grants]);
+		if (!page) {
+			while (b->nr_grants)
+				blk_grant_unmap(&q->grants, &b->grant[--b->nr_grants]);
+			return -EINVAL;
+		}
+		b->nr_grants++;
+		page += s->first_sect * BLKIF_SECTOR;
+		size_t len = (s->last_sect - s->first_sect + 1u) * BLKIF_SECTOR;
+		struct iovec *last = b->io.nr_iov ? &b->iov[b->io.nr_iov - 1] : NULL;
+		if (last && (uint8_t *)last->iov_base + last->iov_len == page)
+			last->iov_len += len;
+		else
+			b->iov[b->io.nr_iov++] = (struct iovec){page, len};
+	}
+	return 0;
+}
+
+/* Within the disk, and in whole sectors of its size. */
+static int check_range(const struct blk_queue *q)
+{
+	const struct blk_request *r = &q->request;
+	uint64_t size = q->dev->image.size / BLKIF_SECTOR;
+	unsigned unit = q->dev->spec.sector_size / BLKIF_SECTOR;
+
+	if (r->sector > size || r->nr_sectors > size - r->sector)
+		return -EINVAL;
+	return (r->sector | r->nr_sectors) % unit ? -EINVAL : 0;
+}
+
+static int read_or_write(struct blk_queue *q)
+{
+	struct blk_request *r = &q->request;
+	bool write = r->op != BLKIF_OP_READ;
+	int rc = blkif_check_segments(r);
+
+	if (!rc)
+		rc = check_range(q);
+	if (!rc && write && q->dev->spec.readonly)
+		rc = -EROFS;
+	if (rc)
+		return rc;
+	struct blk_io *b = new_io(q, r->nr_segs);
+	if (!b)
+		return -ENOMEM;
+	rc = map_segments(q, b);
+	if (rc) {
+		free(b);
+		return rc;
+	}
+	b->io.op = write ? IMAGE_WRITE : IMAGE_READ;
+	/* Linux's blkfront sends a forced unit access as a flush with data. */
+	b->flush_after = r->op == BLKIF_OP_WRITE_BARRIER || r->op == BLKIF_OP_FLUSH_DISKCACHE;
+	q->barrier = r->op == BLKIF_OP_WRITE_BARRIER;
+	if (write) {
+		q->dev->stats.writes++;
+		q->dev->stats.written_bytes += r->nr_sectors * BLKIF_SECTOR;
+	} else {
+		q->dev->stats.reads++;
+		q->dev->stats.read_bytes += r->nr_sectors * BLKIF_SECTOR;
+	}
+	submit(q, b);
+	return 0;
+}
+
+static int flush_cache(struct blk_queue *q)
+{
+	struct blk_io *b = new_io(q, 0);
+
+	if (!b)
+		return -ENOMEM;
+	b->io.op = IMAGE_FLUSH;
+	q->dev->stats.flushes++;
+	submit(q, b);
+	return 0;
+}
+
+static int discard(struct blk_queue *q)
+{
+	const struct blk_request *r = &q->request;
+	int rc = check_range(q);
+
+	if (rc)
+		return rc;
+	if (q->dev->spec.readonly)
+		return -EROFS;
+	if (q->dev->spec.no_discard || !q->dev->image.can_discard)
+		return -EOPNOTSUPP;
+	struct blk_io *b = new_io(q, 0);
+	if (!b)
+		return -ENOMEM;
+	b->io.op = IMAGE_DISCARD;
+	b->io.length = r->nr_sectors * BLKIF_SECTOR;
+	q->dev->stats.discards++;
+	submit(q, b);
+	return 0;
+}
+
+/* Fetches the segments from the pages that the request names. */
+static int fetch_indirect(struct blk_queue *q)
+{
+	struct blk_request *r = &q->request;
+
+	if (q->dev->spec.no_indirect)
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < r->nr_indirect; i++) {
+		struct blk_grant g;
+		void *page = blk_grant_map(&q->grants, r->indirect_ref[i], false, &g);
+
+		if (!page)
+			return -EINVAL;
+		blkif_indirect_page(r, i, page);
+		blk_grant_unmap(&q->grants, &g);
+	}
+	return 0;
+}
+
+static int start(struct blk_queue *q)
+{
+	struct blk_request *r = &q->request;
+	bool flushes = r->op == BLKIF_OP_FLUSH_DISKCACHE || r->op == BLKIF_OP_WRITE_BARRIER;
+
+	if (flushes && q->dev->spec.no_flush)
+		return -EOPNOTSUPP;
+	if (r->op == BLKIF_OP_DISCARD)
+		return discard(q);
+	if (r->op == BLKIF_OP_FLUSH_DISKCACHE && !r->nr_segs)
+		return flush_cache(q);
+	int rc = r->indirect ? fetch_indirect(q) : 0;
+	return rc ? rc : read_or_write(q);
+}
+
+void blk_request_start(struct blk_queue *q)
+{
+	int rc = start(q);
+
+	if (rc)
+		answer(q, &q->request, rc);
+}

@@ -1,0 +1,34 @@
+/*
+ * Disks for the guest: what the VMM calls.
+ */
+#ifndef DEVICES_BLOCK_BLOCK_H
+#define DEVICES_BLOCK_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/block/disk_spec.h"
+
+struct backend;
+struct domain;
+struct event_loop;
+struct xenstore;
+
+/* Counted from the start; readable at any time by any thread. */
+struct blk_stats {
+	_Atomic uint64_t reads, writes, flushes, discards, errors;
+	_Atomic uint64_t read_bytes, written_bytes;
+	_Atomic uint64_t wakeups;	/* of a queue's thread by the frontend's event */
+	_Atomic uint64_t notifications; /* events to the frontend */
+};
+
+/* A disk: opens spec's target, makes the xenstore directories. The spec is taken over
+ * (also on an error). NULL and a sentence on an error. */
+struct backend *blkback_create(struct event_loop *l, struct xenstore *xs, struct domain *d,
+			       struct disk_spec *spec, char *err, size_t errlen);
+const struct blk_stats *blkback_stats(const struct backend *b);
+const struct disk_spec *blkback_spec(const struct backend *b);
+/* "io_uring", "threads", or "" while not connected. */
+const char *blkback_host_path(const struct backend *b);
+
+#endif
