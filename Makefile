@@ -83,7 +83,7 @@ else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
 	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
 		test/lib/valgrind.sh test/model/run.sh test/stress/run.sh test/guests/run.sh \
-		"test/fuzz/hypercalls.sh 10000000" "test/linux/run.sh quick" test/linux/console.sh
+		"test/fuzz/hypercalls.sh 10000000" "test/linux/run.sh quick" test/linux/console.sh test/xenstore/tools.sh
 endif
 
 check-nested: needs-demo
