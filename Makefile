@@ -46,7 +46,7 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit stress clean help demo check check-nested check-matrix bench oracle needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix bench oracle needs-build needs-demo needs-test
 all: $(XENOLITH)
 
 help:
@@ -56,6 +56,7 @@ help:
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
 	@echo 'make bench         what events and timers cost, beside the run before'
+	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
 
@@ -74,6 +75,20 @@ demo: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@guests/linux/demo.sh
 
+# What `make check` runs, in this order.
+CHECK_SUITES := \
+	test/lib/unit.sh \
+	"test/cli/cli_test.sh ./xenolith" \
+	test/lib/valgrind.sh \
+	test/model/run.sh \
+	test/stress/run.sh \
+	test/guests/run.sh \
+	"test/fuzz/hypercalls.sh 10000000" \
+	test/xenstore/tools.sh \
+	"test/linux/run.sh quick" \
+	test/linux/console.sh \
+	test/linux/block.sh
+
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
@@ -81,9 +96,7 @@ ifdef SANITIZE
 		"test/cli/cli_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
-	@BUILD=$(BUILD) test/lib/run-suites test/lib/unit.sh "test/cli/cli_test.sh ./xenolith" \
-		test/lib/valgrind.sh test/model/run.sh test/stress/run.sh test/guests/run.sh \
-		"test/fuzz/hypercalls.sh 10000000" "test/linux/run.sh quick" test/linux/console.sh test/xenstore/tools.sh
+	@BUILD=$(BUILD) test/lib/run-suites $(CHECK_SUITES)
 endif
 
 check-nested: needs-demo
@@ -101,6 +114,11 @@ oracle: needs-test
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) guests >/dev/null
 	@test/oracle/run.sh $(ONLY)
+
+# A guest that writes is killed again and again: what it saw flushed must be there.
+check-kills: needs-test
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/block.sh kills $(or $(RUNS),50)"
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

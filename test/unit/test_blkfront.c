@@ -90,7 +90,7 @@ static void make_queue(struct blkfront *f, unsigned i, unsigned order)
 	struct evtchn_alloc_unbound a = {.dom = DOMID_SELF, .remote_dom = 0};
 	unsigned pages = 1u << order;
 	uint64_t mfn = frames(f, pages);
-	char prefix[16] = "", key[48];
+	char prefix[24] = "", key[48];
 
 	if (f->nr_queues > 1)
 		snprintf(prefix, sizeof(prefix), "queue-%u/", i);
