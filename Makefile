@@ -47,11 +47,12 @@ XENOLITH := xenolith
 endif
 
 .PHONY: all unit stress clean help demo check check-nested check-kills check-matrix bench oracle needs-build needs-demo needs-test
-all: $(XENOLITH)
+all: $(XENOLITH) libxenstore
 
 help:
 	@echo 'make               build ./xenolith'
 	@echo 'make demo          boot an unmodified Debian PV kernel to a shell (CMD=... runs one command)'
+	@echo 'make libxenstore   build only the library for xenstore clients, in build/libxenstore'
 	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
@@ -161,6 +162,7 @@ unit: $(UNIT_BIN)
 stress: $(STRESS_BIN)
 
 include guests/guests.mk
+include libxenstore/libxenstore.mk
 
 clean:
 	rm -rf build build-asan build-tsan xenolith
