@@ -44,9 +44,9 @@ uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align)
 }
 
 /*
- * Entries of RAM frames are left as they are, zero: the builder writes every
- * one of them, and touching them here would commit 8 bytes for each frame of a
- * guest that may be huge. Everything beyond RAM is no guest frame: INVALID.
+ * Entries of the guest's frames are left as they are, zero: the builder writes
+ * every one of them, and touching them here would commit 8 bytes for each frame of
+ * a guest that may be huge. Everything beyond is no guest frame: INVALID.
  */
 static int m2p_create(struct domain *d)
 {
@@ -58,7 +58,7 @@ static int m2p_create(struct domain *d)
 	d->m2p = frame_ptr(d, d->m2p_mfn);
 	d->nr_m2p = d->nr_frames;
 	d->m2p_va = MACH2PHYS_VIRT_START;
-	for (uint64_t i = d->nr_ram; i < frames * M2P_PER_FRAME; i++)
+	for (uint64_t i = d->ram_used; i < frames * M2P_PER_FRAME; i++)
 		d->m2p[i] = INVALID_MFN;
 	return 0;
 }
@@ -99,7 +99,7 @@ static struct vcpu *vcpu_create(struct domain *d, unsigned id)
 static bool config_is_sane(const struct domain_config *c)
 {
 	return c->nr_vcpus >= 1 && c->nr_vcpus <= MAX_VCPUS && c->nr_ram && c->memory &&
-	       c->heap_start >= c->nr_ram && c->heap_frames &&
+	       c->nr_populated <= c->nr_ram && c->heap_start >= c->nr_ram && c->heap_frames &&
 	       c->heap_start < MACH2PHYS_NR_ENTRIES &&
 	       c->heap_frames < MACH2PHYS_NR_ENTRIES - c->heap_start &&
 	       abi_profile_get(c->profile) && c->domid < DOMID_FIRST_RESERVED;
@@ -126,7 +126,8 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	d->nr_ram = c->nr_ram;
 	d->heap_start = d->heap_next = c->heap_start;
 	d->nr_frames = c->heap_start + c->heap_frames;
-	d->tot_pages = d->max_pages = c->nr_ram;
+	d->ram_used = c->nr_populated ? c->nr_populated : c->nr_ram;
+	d->tot_pages = d->max_pages = d->map_pages = d->ram_used;
 
 	rc = -ENOMEM;
 	d->name = strdup(c->name ? c->name : "");

@@ -24,7 +24,7 @@ long memory_map_get(struct vcpu *v, void *arg, const uint64_t *args)
 	struct xen_memory_map *m = arg;
 	/* libxl gives a PV domain one entry: xc_domain_set_memmap_limit(). */
 	const struct e820_entry whole = {
-		.addr = 0, .size = d->max_pages * PAGE_SIZE, .type = E820_RAM};
+		.addr = 0, .size = d->map_pages * PAGE_SIZE, .type = E820_RAM};
 	const struct e820_entry *map = d->memory_map ? d->memory_map : &whole;
 	uint32_t nr = d->memory_map ? d->nr_memory_map : 1;
 

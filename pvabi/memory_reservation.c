@@ -102,21 +102,31 @@ long memory_populate_physmap(struct vcpu *v, void *arg, const uint64_t *args)
 	return (long)i;
 }
 
+/* Those before a bad one stay gone. */
+static bool extent_free(struct vcpu *v, const struct extents *x, uint64_t i, struct mm_release *r)
+{
+	xen_pfn_t mfn;
+
+	if (guest_copy_from(v, &mfn, slot(x, i), sizeof(mfn)))
+		return false;
+	for (uint64_t j = 0; j < 1UL << x->r.extent_order; j++)
+		if (mm_free_frame_into(v->domain, mfn + j, r))
+			return false;
+	return true;
+}
+
 long memory_decrease_reservation(struct vcpu *v, void *arg, const uint64_t *args)
 {
+	struct mm_release r;
 	struct extents x;
 	uint64_t i;
 
 	if (!begin(v, args, &x))
 		return (long)x.start;
-	for (i = x.start; extent_next(v, args, &x, i); i++) {
-		xen_pfn_t mfn;
-		if (guest_copy_from(v, &mfn, slot(&x, i), sizeof(mfn)))
+	r.nr = 0;
+	for (i = x.start; extent_next(v, args, &x, i); i++)
+		if (!extent_free(v, &x, i, &r))
 			break;
-		/* Those before a bad one stay gone. */
-		for (uint64_t j = 0; j < 1UL << x.r.extent_order; j++)
-			if (mm_free_frame(v->domain, mfn + j))
-				return (long)i;
-	}
+	mm_release_flush(v->domain, &r);
 	return (long)i;
 }

@@ -47,7 +47,7 @@ void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)
 
 struct page_info *mm_page_of_guest(const struct domain *d, uint64_t mfn)
 {
-	if (mfn < d->nr_ram)
+	if (mfn < d->ram_used)
 		return d->pages[mfn].flags & PG_FREE ? NULL : &d->pages[mfn];
 	if (mfn >= d->heap_start && mfn < d->nr_frames && d->pages[mfn].flags & PG_SHARED)
 		return &d->pages[mfn];

@@ -166,8 +166,16 @@ int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
 uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits);
 /* The M2P of `nr` frames: they are pfn and so on. */
 void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr);
+/* Frames that go back to the host together: nobody gets them before. */
+#define MM_RELEASE_MAX 512
+struct mm_release {
+	unsigned nr;
+	uint64_t mfn[MM_RELEASE_MAX];
+};
+void mm_release_flush(struct domain *d, struct mm_release *r);
 /* Takes a frame of RAM from the guest as soon as nobody refers to it. -EINVAL when
- * it is not the guest's, -ENOMEM. */
+ * it is not the guest's, -ENOMEM. One that goes now is put into `r`. */
+int mm_free_frame_into(struct domain *d, uint64_t mfn, struct mm_release *r);
 int mm_free_frame(struct domain *d, uint64_t mfn);
 /* The last reference to a frame given back went. */
 void mm_frame_unused(struct domain *d, uint64_t mfn);

@@ -1,6 +1,7 @@
 /*
- * Frames of guest RAM that the guest gave back: a bitmap, made when the first
- * one comes (most guests never give any).
+ * Frames of RAM that are nobody's: what the guest gave back, in a bitmap that is made
+ * when the first one comes (most guests never give any), and from domain.ram_used on
+ * what it never had. The host has the memory of both.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,17 +20,25 @@ static bool is_free(const struct domain *d, uint64_t mfn)
 	return d->free_frames[mfn / 64] >> (mfn % 64) & 1;
 }
 
-/* Nobody's now. */
-static void frame_free(struct domain *d, uint64_t mfn)
+/* Nobody's now, but not to be had yet. */
+static void frame_take(struct domain *d, uint64_t mfn)
 {
-	struct page_info *p = &d->pages[mfn];
-
-	d->free_frames[mfn / 64] |= 1UL << mfn % 64;
-	p->flags = PG_FREE;
+	d->pages[mfn].flags = PG_FREE;
 	if (mfn < d->nr_m2p)
 		d->m2p[mfn] = INVALID_MFN;
+}
+
+static void frame_offer(struct domain *d, uint64_t mfn)
+{
+	d->free_frames[mfn / 64] |= 1UL << mfn % 64;
 	if (mfn < d->free_hint)
 		d->free_hint = mfn;
+}
+
+static void frame_free(struct domain *d, uint64_t mfn)
+{
+	frame_take(d, mfn);
+	frame_offer(d, mfn);
 }
 
 /* The guest's again, as it was. */
@@ -53,7 +62,43 @@ void mm_frame_unused(struct domain *d, uint64_t mfn)
 	d->ops->frames_released(d, mfn, 1);
 }
 
+static int compare_mfns(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Neighbours go together: for the host each range is a change of its mappings. */
+static void release_runs(struct domain *d, uint64_t *mfn, unsigned nr)
+{
+	unsigned first = 0;
+
+	qsort(mfn, nr, sizeof(*mfn), compare_mfns);
+	for (unsigned i = 1; i <= nr; i++) {
+		if (i < nr && mfn[i] == mfn[i - 1] + 1)
+			continue;
+		d->ops->frames_released(d, mfn[first], i - first);
+		first = i;
+	}
+}
+
+void mm_release_flush(struct domain *d, struct mm_release *r)
+{
+	if (!r->nr)
+		return;
+	release_runs(d, r->mfn, r->nr);
+	for (unsigned i = 0; i < r->nr; i++)
+		frame_offer(d, r->mfn[i]);
+	r->nr = 0;
+}
+
 int mm_free_frame(struct domain *d, uint64_t mfn)
+{
+	return mm_free_frame_into(d, mfn, NULL);
+}
+
+int mm_free_frame_into(struct domain *d, uint64_t mfn, struct mm_release *r)
 {
 	struct page_info *p = mm_page_of_guest(d, mfn);
 
@@ -69,9 +114,17 @@ int mm_free_frame(struct domain *d, uint64_t mfn)
 	}
 	if (bitmap_make(d))
 		return -ENOMEM;
-	p->flags |= PG_GIVEN_BACK;
-	if (!p->refs)
+	if (p->refs) {
+		p->flags |= PG_GIVEN_BACK;
+	} else if (!r) {
 		mm_frame_unused(d, mfn);
+	} else {
+		frame_take(d, mfn);
+		d->tot_pages--;
+		r->mfn[r->nr++] = mfn;
+		if (r->nr == MM_RELEASE_MAX)
+			mm_release_flush(d, r);
+	}
 	return 0;
 }
 
@@ -86,6 +139,10 @@ static bool run_is_free(const struct domain *d, uint64_t mfn, uint64_t nr)
 /* The first aligned run at or above the hint, and below `limit`. */
 static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t limit)
 {
+	if (!d->free_frames)
+		return INVALID_MFN;
+	if (limit > d->ram_used)
+		limit = d->ram_used;
 	for (uint64_t mfn = d->free_hint & ~(nr - 1); mfn + nr <= limit; mfn += nr) {
 		if (nr <= 64 && mfn % 64 == 0 && !d->free_frames[mfn / 64]) {
 			mfn += 64 - nr; /* a word without any */
@@ -97,15 +154,10 @@ static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t limit)
 	return INVALID_MFN;
 }
 
-uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
+static uint64_t given_back_get(struct domain *d, uint64_t nr, uint64_t limit)
 {
-	uint64_t nr = 1UL << order, limit = d->nr_ram;
-
-	if (!d->free_frames || d->tot_pages + nr > d->max_pages)
-		return INVALID_MFN;
-	if (bits && bits < 64 && limit > 1UL << bits >> PAGE_SHIFT)
-		limit = 1UL << bits >> PAGE_SHIFT;
 	uint64_t first = run_find(d, nr, limit);
+
 	if (first == INVALID_MFN)
 		return INVALID_MFN;
 	for (uint64_t mfn = first; mfn < first + nr; mfn++) {
@@ -114,7 +166,35 @@ uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
 	}
 	if (nr == 1)
 		d->free_hint = first + 1;
-	d->tot_pages += nr;
+	return first;
+}
+
+/* Of what it never had. Those that are left out to align the rest become free ones. */
+static uint64_t unused_get(struct domain *d, uint64_t nr, uint64_t limit)
+{
+	uint64_t first = (d->ram_used + nr - 1) & ~(nr - 1), mfn = d->ram_used;
+
+	if (first + nr > limit || (first != mfn && bitmap_make(d)))
+		return INVALID_MFN;
+	for (; mfn < first; mfn++)
+		frame_free(d, mfn);
+	d->ram_used = first + nr;
+	return first;
+}
+
+uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
+{
+	uint64_t nr = 1UL << order, limit = d->nr_ram;
+
+	if (d->tot_pages + nr > d->max_pages)
+		return INVALID_MFN;
+	if (bits && bits < 64 && limit > 1UL << bits >> PAGE_SHIFT)
+		limit = 1UL << bits >> PAGE_SHIFT;
+	uint64_t first = given_back_get(d, nr, limit);
+	if (first == INVALID_MFN)
+		first = unused_get(d, nr, limit);
+	if (first != INVALID_MFN)
+		d->tot_pages += nr;
 	return first;
 }
 
@@ -128,7 +208,7 @@ void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr)
 static int frames_take(struct domain *d, const uint64_t *in, uint64_t *m2p, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++) {
-		const struct page_info *p = in[i] < d->nr_ram ? &d->pages[in[i]] : NULL;
+		const struct page_info *p = in[i] < d->ram_used ? &d->pages[in[i]] : NULL;
 
 		/* One that is named twice is not there the second time. */
 		if (!p || p->flags & (PG_FREE | PG_GIVEN_BACK) || p->refs) {
@@ -170,8 +250,10 @@ int mm_exchange_frames(struct domain *d, const uint64_t *in, unsigned nr_in, uin
 			frame_restore(d, in[i], m2p[i]);
 		return -ENOMEM;
 	}
+	unsigned nr_free = 0;
 	for (i = 0; i < nr_in; i++)
 		if (is_free(d, in[i]))
-			d->ops->frames_released(d, in[i], 1);
+			m2p[nr_free++] = in[i];
+	release_runs(d, m2p, nr_free);
 	return 0;
 }

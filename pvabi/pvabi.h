@@ -306,12 +306,14 @@ struct domain {
 	uint64_t nr_frames;
 	uint64_t heap_next;	 /* next free heap frame: heap_alloc() */
 	struct page_info *pages; /* nr_frames entries */
+	uint64_t ram_used;	 /* RAM from here on never was the guest's */
 	uint64_t tot_pages;	 /* frames the guest owns now */
 	uint64_t max_pages;	 /* it may own (XENMEM_maximum_reservation) */
 	uint64_t *free_frames;	 /* bitmap of RAM given back, NULL: none ever was */
 	uint64_t free_hint;	 /* no free frame below it */
 	uint32_t tlb_clock;	 /* counts flushes: mm_flush.c */
-	/* XENMEM_set_memory_map's; NULL: one entry of RAM up to max_pages. */
+	uint64_t map_pages;	 /* of RAM in the memory map; at first all that it has */
+	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
 	struct e820_entry *memory_map; /* memory_map.c */
 	uint32_t nr_memory_map;
 	uint64_t *m2p;		 /* in the heap; nr_m2p entries */
@@ -379,6 +381,7 @@ struct domain_config {
 	enum abi_profile_id profile;
 	unsigned nr_vcpus;
 	uint64_t nr_ram;      /* frames */
+	uint64_t nr_populated; /* of them the guest's from the start, the first; 0: all */
 	uint64_t heap_frames; /* frames of Xen heap behind RAM (from heap_start) */
 	uint8_t *memory;      /* the host's; must outlive the domain */
 	uint64_t heap_start;  /* >= nr_ram */
@@ -389,8 +392,8 @@ struct domain_config {
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus);
 
 /* Allocates the domain with all its vcpus down (VPF_DOWN), an empty event
- * channel table, shared_info, and an M2P whose entries beyond RAM are INVALID;
- * those of RAM are zero until the builder writes them (all of them).
+ * channel table, shared_info, and an M2P whose entries are INVALID beyond the RAM that
+ * the guest has; those of that RAM are zero until the builder writes them (all of them).
  * `memory` must be zero-filled. The name is copied. NULL with errno set on failure. */
 struct domain *domain_create(const struct domain_config *c, const struct host_ops *ops, void *host);
 void domain_destroy(struct domain *d);

@@ -28,7 +28,8 @@ static int check_params(const struct domain *d, const struct build_params *p, st
 				 "the kernel's command line has %zu characters; start_info has "
 				 "room for %d",
 				 strlen(p->cmdline), MAX_GUEST_CMDLINE - 1);
-	if (d->nr_m2p < d->nr_ram || !d->vcpu[0] || d->vcpu[0]->initialised)
+	if (d->nr_m2p < d->nr_ram || d->tot_pages != d->ram_used || !d->vcpu[0] ||
+	    d->vcpu[0]->initialised)
 		return error_set(err, -EINVAL, "the domain is not a fresh one");
 	return 0;
 }
@@ -40,10 +41,10 @@ static int plan(struct builder *b, struct error *err)
 	int rc = build_ramdisk_init(&b->ramdisk, b->p->ramdisk, b->p->ramdisk_size, err);
 
 	if (!rc)
-		rc = build_layout_compute(&b->layout, k, &b->ramdisk, b->d->nr_ram, err);
+		rc = build_layout_compute(&b->layout, k, &b->ramdisk, b->d->tot_pages, err);
 	if (rc)
 		return rc;
-	if (b->layout.end_pfn > b->d->nr_ram) {
+	if (b->layout.end_pfn > b->d->tot_pages) {
 		needed = build_layout_needed_mib(k, &b->ramdisk);
 		if (!needed)
 			return error_set(err, -EINVAL,
@@ -52,10 +53,10 @@ static int plan(struct builder *b, struct error *err)
 					 b->ramdisk.size ? " and ramdisk" : "");
 		return error_set(err, -ENOMEM,
 				 "%llu MiB are not enough for this kernel%s: %llu MiB needed",
-				 (unsigned long long)b->d->nr_ram >> (20 - PAGE_SHIFT),
+				 (unsigned long long)b->d->tot_pages >> (20 - PAGE_SHIFT),
 				 b->ramdisk.size ? " and ramdisk" : "", (unsigned long long)needed);
 	}
-	return build_p2m_init(&b->p2m, b->d->nr_ram, b->p->p2m, b->p->p2m_seed, err);
+	return build_p2m_init(&b->p2m, b->d->tot_pages, b->p->p2m, b->p->p2m_seed, err);
 }
 
 /* Segments may share pages and even overlap; the last one wins, as it does with
@@ -112,7 +113,7 @@ static void write_start_info(struct builder *b, struct build_result *r)
 
 	memset(si, 0, PAGE_SIZE);
 	strcpy(si->magic, "xen-3.0-x86_64");
-	si->nr_pages = b->d->nr_ram;
+	si->nr_pages = b->d->tot_pages;
 	si->shared_info = b->d->shared_info_mfn << PAGE_SHIFT;
 	si->flags = SIF_VIRT_P2M_4TOOLS;
 	si->store_mfn = r->store_mfn;

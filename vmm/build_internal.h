@@ -91,7 +91,7 @@ static inline void *build_pfn_ptr(const struct domain *d, const struct build_p2m
 	return frame_ptr(d, build_pfn_to_mfn(m, pfn));
 }
 
-/* Writes d->m2p[] for all RAM. */
+/* Writes d->m2p[] for all RAM that the guest has. */
 void build_m2p_write(struct domain *d, const struct build_p2m *m);
 /* Writes the guest's list to the pfns from `pfn`. */
 void build_p2m_write(struct domain *d, const struct build_p2m *m, uint64_t pfn);

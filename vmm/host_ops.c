@@ -2,11 +2,15 @@
  * The services that pvabi asks of its host (struct host_ops), on KVM.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "devices/device.h"
 #include "vmm/futex.h"
 #include "vmm/vcpu.h"
+
+/* A guest that gave back so many has a balloon. */
+#define BALLOON_FRAMES 1024
 
 static uint64_t op_system_time(struct domain *d)
 {
@@ -118,8 +122,19 @@ static void op_shutdown(struct domain *d, unsigned reason)
 
 static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 {
-	/* The guest's frames come back zeroed when it is given them again. */
-	madvise(frame_ptr(d, mfn), nr * PAGE_SIZE, MADV_DONTNEED);
+	struct guest *g = domain_guest(d);
+	uint8_t *p = frame_ptr(d, mfn);
+
+	/* The kernel would fill the holes again when it makes huge pages of small ones.
+	 * What is huge already stays so. */
+	g->frames_returned += nr;
+	if (g->frames_returned >= BALLOON_FRAMES && !g->small_pages) {
+		g->small_pages = true;
+		madvise(g->machine->memory, g->machine->memory_size, MADV_NOHUGEPAGE);
+	}
+	/* They come back zeroed when the guest is given them again. */
+	if (madvise(p, nr * PAGE_SIZE, MADV_DONTNEED))
+		memset(p, 0, nr * PAGE_SIZE);
 }
 
 static void op_lock_wait(_Atomic uint32_t *word, uint32_t val)

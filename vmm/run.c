@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
+#include "vmm/domain_control.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/report.h"
 #include "vmm/runtime_dir.h"
@@ -40,6 +41,7 @@ struct run {
 	size_t ramdisk_size;
 	struct event_loop *loop;
 	struct xenstore *xenstore;
+	struct domain_control control;
 	struct build_result built;
 	int store_port, console_port;
 	struct cpu cpus[MAX_VCPUS];
@@ -131,10 +133,11 @@ static int create_domain(struct run *r)
 	const struct run_options *o = r->o;
 	struct machine *m = &r->machine;
 	struct guest *g = &r->guest;
-	uint64_t ram = o->memory_mib << (20 - PAGE_SHIFT);
+	uint64_t populated = o->memory_mib << (20 - PAGE_SHIFT);
+	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
 	uint64_t start = (ram + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
-	uint64_t heap = domain_heap_frames(ram, o->nr_vcpus);
-	heap += monitor_heap_frames(start + heap + SUPERPAGE_FRAMES, o->nr_vcpus);
+	uint64_t heap = domain_heap_frames(ram, o->max_vcpus);
+	heap += monitor_heap_frames(start + heap + SUPERPAGE_FRAMES, o->max_vcpus);
 	heap = (heap + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
 	int rc = machine_create(m, (start + heap) * PAGE_SIZE, &r->err);
 	if (rc)
@@ -144,8 +147,9 @@ static int create_domain(struct run *r)
 		.domid = 1,
 		.name = r->name,
 		.profile = o->profile->id,
-		.nr_vcpus = o->nr_vcpus,
+		.nr_vcpus = o->max_vcpus,
 		.nr_ram = ram,
+		.nr_populated = populated,
 		.heap_frames = heap,
 		.heap_start = start,
 		.memory = m->memory,
@@ -157,6 +161,8 @@ static int create_domain(struct run *r)
 	if (!g->domain)
 		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));
 	g->domain->max_evtchn_port = XL_MAX_EVTCHN_PORT;
+	g->domain->max_pages = populated + MEMORY_SLACK_FRAMES;
+	g->domain->map_pages = o->maxmem_mib << (20 - PAGE_SHIFT);
 	rc = monitor_create(&g->monitor, g->domain,
 			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
 	if (rc)
@@ -331,7 +337,7 @@ static int build(struct run *r)
 	struct xenstore_domain xd = {
 		.domain = d,
 		.memory_kib = o->memory_mib << 10,
-		.maxmem_kib = o->memory_mib << 10,
+		.maxmem_kib = o->maxmem_mib << 10,
 		.vcpus_online = o->nr_vcpus,
 		.store_mfn = r->built.store_mfn,
 		.console_mfn = r->built.console_mfn,
@@ -341,6 +347,8 @@ static int build(struct run *r)
 		.tty = o->console == CONSOLE_PTY ? console_where(r->guest.console) : "",
 	};
 	rc = xenstore_introduce(r->xenstore, &xd);
+	if (!rc)
+		rc = domain_control_start(&r->control, r->xenstore, d);
 	if (rc)
 		return error_set(&r->err, rc, "cannot make the guest's xenstore tree: %s",
 				 strerror(-rc));

@@ -25,6 +25,8 @@ struct guest {
 	struct console *console;
 	struct guest_devices devices;
 	enum log_level log_level;
+	uint64_t frames_returned; /* to the host, ever; domain.lock */
+	bool small_pages;	  /* the host makes no huge pages for the guest any more */
 	_Atomic bool stop;	  /* all vcpu threads are to end */
 	int end_fd;		  /* eventfd: written when `stop` was set */
 	_Atomic bool host_failed; /* KVM could not go on; `failure` says why */

@@ -39,6 +39,16 @@ static int parse_memory(void *into, const char *value, struct error *err)
 	return rc;
 }
 
+static int parse_maxmem(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("maxmem", "MiB", value, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->maxmem_mib = n;
+	return rc;
+}
+
 static int parse_vcpus(void *into, const char *value, struct error *err)
 {
 	unsigned long long n;
@@ -46,6 +56,16 @@ static int parse_vcpus(void *into, const char *value, struct error *err)
 
 	if (!rc)
 		((struct run_options *)into)->nr_vcpus = n;
+	return rc;
+}
+
+static int parse_maxvcpus(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("maxvcpus", "a number", value, 1, MAX_VCPUS, &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->max_vcpus = n;
 	return rc;
 }
 
@@ -248,10 +268,19 @@ static const struct option options[] = {
 	 .arg = "MiB",
 	 .help = "memory of the domain, 16 to 1048576 (default 512)",
 	 .parse = parse_memory},
+	{.name = "maxmem",
+	 .arg = "MiB",
+	 .help = "memory that the domain can be given (default: --memory)",
+	 .parse = parse_maxmem},
 	{.name = "vcpus",
 	 .arg = "N",
 	 .help = "virtual cpus, 1 to 32 (default 1)",
 	 .parse = parse_vcpus},
+	{.name = "maxvcpus",
+	 .arg = "N",
+	 .help = "virtual cpus that it can have; those beyond --vcpus are\n"
+		 "offline at first (default: --vcpus)",
+	 .parse = parse_maxvcpus},
 	{.name = "name",
 	 .arg = "NAME",
 	 .help = "name of the domain (default: the kernel file's)",
@@ -331,6 +360,22 @@ static const char *default_name(const char *kernel)
 	return name_is_good(base) ? base : "domain";
 }
 
+/* What is not given follows from the rest. */
+static int complete(struct run_options *o, struct error *err)
+{
+	if (!o->maxmem_mib)
+		o->maxmem_mib = o->memory_mib;
+	if (!o->max_vcpus)
+		o->max_vcpus = o->nr_vcpus;
+	if (o->maxmem_mib < o->memory_mib)
+		return error_set(err, -EINVAL, "--maxmem %lu is less than --memory %lu",
+				 (unsigned long)o->maxmem_mib, (unsigned long)o->memory_mib);
+	if (o->max_vcpus < o->nr_vcpus)
+		return error_set(err, -EINVAL, "--maxvcpus %u is less than --vcpus %u",
+				 o->max_vcpus, o->nr_vcpus);
+	return 0;
+}
+
 static int run(const struct verb *v, int argc, char **argv)
 {
 	struct run_options o = {
@@ -354,6 +399,8 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (!n)
 		return bad_usage("'run' needs a kernel file; see 'xenolith help run'");
 	o.kernel = argv[0];
+	if (complete(&o, &err))
+		return bad_usage("%s", err.text);
 	if (check_file("kernel", o.kernel, &err) ||
 	    (o.ramdisk && check_file("ramdisk", o.ramdisk, &err)))
 		return bad_usage("%s", err.text);

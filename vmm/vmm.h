@@ -43,7 +43,9 @@ struct run_options {
 	const char *name;    /* never NULL or empty; no '/' */
 	bool name_given;     /* by the user */
 	uint64_t memory_mib; /* MEMORY_MIN_MIB to MEMORY_MAX_MIB */
-	unsigned nr_vcpus;   /* 1 to MAX_VCPUS */
+	uint64_t maxmem_mib; /* memory_mib to MEMORY_MAX_MIB */
+	unsigned nr_vcpus;   /* 1 to MAX_VCPUS: online at start */
+	unsigned max_vcpus;  /* nr_vcpus to MAX_VCPUS: that it can have */
 	const struct abi_profile *profile;
 	enum p2m_order p2m;
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */

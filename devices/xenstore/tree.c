@@ -97,7 +97,7 @@ int tree_build(struct xenstore *xs, const struct xenstore_domain *xd)
 		   i);
 	ro(m, number(n, xd->maxmem_kib), "%s/memory/static-max", dom);
 	ro(m, number(n, xd->memory_kib), "%s/memory/target", dom);
-	ro(m, "-1", "%s/memory/videoram", dom);
+	ro(m, "0", "%s/memory/videoram", dom);
 	ro(m, "", "%s/device", dom);
 	ro(m, "", "%s/device/suspend", dom);
 	rw(m, "", "%s/device/suspend/event-channel", dom);

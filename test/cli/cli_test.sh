@@ -82,7 +82,7 @@ for verb in run info help version; do
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory vcpus name profile p2m monitor gate console xenstore stats quiet verbose; do
+for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate console xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done
@@ -115,6 +115,15 @@ refused "help wins over what follows" "unknown option" run --nonsense --help
 for v in 0 15 1048577 64M 1G -64 ' 64' '' 99999999999999999999999; do
 	refused "--memory=$v" "--memory takes MiB from 16 to 1048576, not '$v'" run "--memory=$v" kernel
 done
+for v in 0 15 1048577 64M ''; do
+	refused "--maxmem=$v" "--maxmem takes MiB from 16 to 1048576, not '$v'" run "--maxmem=$v" kernel
+done
+refused "--maxmem below --memory" "--maxmem 64 is less than --memory 65" run --maxmem=64 --memory=65 kernel
+refused "--maxmem below the default" "--maxmem 511 is less than --memory 512" run --maxmem=511 kernel
+for v in 0 33 two -1 ''; do
+	refused "--maxvcpus=$v" "--maxvcpus takes a number from 1 to 32, not '$v'" run "--maxvcpus=$v" kernel
+done
+refused "--maxvcpus below --vcpus" "--maxvcpus 2 is less than --vcpus 3" run --vcpus=3 --maxvcpus=2 kernel
 for v in 0 33 two -1 ''; do
 	refused "--vcpus=$v" "--vcpus takes a number from 1 to 32, not '$v'" run "--vcpus=$v" kernel
 done

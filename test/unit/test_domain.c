@@ -109,7 +109,11 @@ static void op_shutdown(struct domain *d, unsigned reason)
 
 static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 {
-	host_of(d)->frames_released += nr;
+	struct test_domain *t = host_of(d);
+
+	t->frames_released += nr;
+	t->releases++;
+	memset(frame_ptr(d, mfn), 0, nr * PAGE_SIZE);
 }
 
 static void op_lock_wait(_Atomic uint32_t *word, uint32_t val)
@@ -155,8 +159,8 @@ static void die(const char *what)
 	abort();
 }
 
-struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
-				      enum abi_profile_id profile)
+static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
+				enum abi_profile_id profile)
 {
 	struct test_domain *t = calloc(1, sizeof(*t));
 	struct domain_config c = {
@@ -166,6 +170,7 @@ struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
 		.profile = profile,
 		.nr_vcpus = nr_vcpus,
 		.nr_ram = nr_ram,
+		.nr_populated = nr_populated,
 		.heap_start = nr_ram,
 	};
 
@@ -180,7 +185,7 @@ struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
 	c.memory = t->memory;
 	t->now = 1000000000;
 	t->wall = 1700000000ull * 1000000000;
-	t->next_frame = nr_ram;
+	t->next_frame = nr_populated;
 	t->next_va = TEST_VA_BASE;
 	t->d = domain_create(&c, &test_ops, t);
 	if (!t->d)
@@ -188,10 +193,14 @@ struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
 	return t;
 }
 
-struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile)
+struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
+				      enum abi_profile_id profile)
 {
-	struct test_domain *t = test_domain_fresh(TEST_RAM_FRAMES, nr_vcpus, profile);
+	return make(nr_ram, nr_ram, nr_vcpus, profile);
+}
 
+static struct test_domain *up(struct test_domain *t, unsigned nr_vcpus)
+{
 	for (uint64_t i = 0; i < TEST_RAM_FRAMES; i++)
 		t->d->m2p[i] = i;
 	t->l4 = test_frame(t);
@@ -204,6 +213,16 @@ struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profi
 		v->pause_flags = 0;
 	}
 	return t;
+}
+
+struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile)
+{
+	return up(test_domain_fresh(TEST_RAM_FRAMES, nr_vcpus, profile), nr_vcpus);
+}
+
+struct test_domain *test_domain_with_spare(uint64_t spare)
+{
+	return up(make(TEST_RAM_FRAMES + spare, TEST_RAM_FRAMES, 1, PROFILE_XEN_4_17), 1);
 }
 
 void test_domain_free(struct test_domain *t)

@@ -50,7 +50,8 @@ struct test_domain {
 	uint64_t pte_overwritten_maddr;
 	unsigned shutdowns;
 	unsigned shutdown_reason;
-	uint64_t frames_released;
+	uint64_t frames_released; /* in `releases` ranges */
+	unsigned releases;
 	char console_out[8192];
 	size_t console_out_len; /* all that was written; the buffer keeps the first */
 	const char *console_in; /* what console_read() gives; NULL: nothing */
@@ -62,6 +63,8 @@ struct test_domain {
 /* A domain of TEST_RAM_FRAMES and all vcpus up, in kernel mode on one set of
  * page tables. Never NULL: a test that cannot have one is aborted. */
 struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profile);
+/* One vcpu of Xen 4.17, and RAM for `spare` frames beyond those that it has. */
+struct test_domain *test_domain_with_spare(uint64_t spare);
 /* As domain_create() leaves it: vcpus down, no page tables, of any size (its
  * memory is committed as it is touched). */
 struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
