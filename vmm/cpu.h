@@ -90,6 +90,7 @@ struct cpu {
 	uint64_t traps[32];
 	uint64_t first_entry; /* CLOCK_MONOTONIC, ns */
 	uint64_t kvm_runs, touches, flushes, mmio_exits;
+	uint64_t strays; /* entries that the host made at a wrong place (cpu_stray.h) */
 	uint64_t polls, blocks; /* times that it slept in SCHEDOP_poll, in SCHEDOP_block */
 	_Atomic uint64_t kicks; /* signals that others sent it */
 };

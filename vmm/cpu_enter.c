@@ -14,6 +14,7 @@
 
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
+#include "vmm/cpu_stray.h"
 
 #define EFLAGS_FIXED  0x2UL
 #define EFLAGS_IF     0x200UL
@@ -468,8 +469,31 @@ static void remember(struct cpu *c, const struct cpu_exit *x)
 	s->arg = v->regs.rdi;
 }
 
+/* True when the host lost its way to `entered`; then that is what is to be entered
+ * again. */
+static bool strayed(struct cpu *c, const struct cpu_exit *x, const struct cpu_user_regs *entered)
+{
+	struct vcpu *v = c->vcpu;
+	uint64_t stack[5];
+
+	if (x->kind != CPU_EXIT_TRAP || v->regs.cs == entered->cs ||
+	    !c->machine->host.syscall_faults)
+		return false;
+	if (guest_copy_from(v, stack, entered->rsp, sizeof(stack)) ||
+	    !cpu_iret_strayed(entered, &v->regs, stack))
+		return false;
+	v->regs = *entered;
+	if (!c->strays++)
+		domain_log(v->domain, LOG_INFO,
+			   "vcpu %u: the host's KVM entered the guest at a "
+			   "wrong place; entered again",
+			   v->id);
+	return true;
+}
+
 void cpu_enter(struct cpu *c, struct cpu_exit *x)
 {
+	struct cpu_user_regs entered;
 	int again;
 
 	memset(x, 0, offsetof(struct cpu_exit, text));
@@ -480,10 +504,13 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	}
 	prepare(c);
 	load(c, true);
+	entered = c->vcpu->regs;
 	do {
 		again = run_once(c, x);
 	} while (again);
 	atomic_store(&c->in_guest, false);
+	if (strayed(c, x, &entered))
+		x->kind = CPU_EXIT_KICK;
 	save_segments(c);
 	if (x->kind == CPU_EXIT_KICK)
 		atomic_store(&c->kick, false);

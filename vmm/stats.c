@@ -12,7 +12,7 @@
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
 	uint64_t runs, touches, flushes, first_entry;
-	uint64_t polls, blocks, kicks;
+	uint64_t polls, blocks, kicks, strays;
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
@@ -44,6 +44,7 @@ static void collect(const struct guest *g, struct counts *n)
 		n->runs += c->kvm_runs;
 		n->polls += c->polls;
 		n->blocks += c->blocks;
+		n->strays += c->strays;
 		n->kicks += atomic_load(&c->kicks);
 		n->touches += c->touches;
 		n->flushes += c->flushes;
@@ -105,6 +106,8 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
 		(unsigned long)n->touches);
+	if (n->strays)
+		fprintf(f, "  entries at a wrong place %10lu\n", (unsigned long)n->strays);
 	guest_devices_text(f, devices);
 	fprintf(f, "  kernel read and unpacked %10lu us\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000);
@@ -150,6 +153,7 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 						 (t->load_end - t->load_start)) /
 					 1000
 			       : 0);
+	fprintf(f, "  \"strays\": %lu,\n", (unsigned long)n->strays);
 	guest_devices_json(f, devices);
 	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n",
 		(unsigned long)all, (unsigned long)guest);
