@@ -1,6 +1,7 @@
 /*
  * The devices of a domain that have a backend of ours: made from the options before it
- * runs, gone when it has ended. In the event loop's thread, or while that does not run.
+ * runs, attached and detached while it does, gone when it has ended. In the event loop's
+ * thread, or while that does not run.
  */
 #ifndef VMM_GUEST_DEVICES_H
 #define VMM_GUEST_DEVICES_H
@@ -15,8 +16,42 @@ struct run_options;
 #define MAX_GUEST_DEVICES 128
 
 struct guest_devices {
+	/* Set by guest_devices_create. */
+	struct event_loop *loop;
+	struct xenstore *xenstore;
+	struct domain *domain;
 	struct backend *backend[MAX_GUEST_DEVICES];
 	unsigned nr;
+};
+
+/* One kind of device, a row of device_kinds: guest_disks.c, ... All that reads a spec
+ * returns 0, or negative errno and a sentence that names it. */
+struct device_kind {
+	const char *type;   /* backend_class.type: "vbd" */
+	const char *option; /* of the command line, without the dashes: "disk" */
+	const char *plural; /* its member in the statistics: "disks" */
+	/* Is it written as it must be? Looks at nothing else. */
+	int (*parse)(const char *spec, struct error *err);
+	/* The same, and looks at the files that it names. */
+	int (*check)(const char *spec, struct error *err);
+	/* NULL and a sentence: there is no device. */
+	struct backend *(*create)(struct guest_devices *g, const char *spec, struct error *err);
+	/* Does `which` name b, in one of xl's ways ("xvda", "51712")? */
+	bool (*is)(const struct backend *b, const char *which);
+	/* What it did, for --stats: a line, or `"name": {...}`. */
+	void (*text)(FILE *f, const struct backend *b);
+	void (*json)(FILE *f, const struct backend *b);
+};
+
+extern const struct device_kind disk_kind;
+
+/* All kinds; NULL ends the table. */
+extern const struct device_kind *const device_kinds[];
+
+/* A device that an option or a configuration file asks for. */
+struct device_option {
+	const struct device_kind *kind;
+	const char *spec;
 };
 
 /* Looks at the files that the options name: what cannot be opened is told before KVM
@@ -27,6 +62,14 @@ int guest_devices_create(struct guest_devices *g, const struct run_options *o, s
 			 struct xenstore *xs, struct domain *d, struct error *err);
 /* Waits for what is in flight. */
 void guest_devices_destroy(struct guest_devices *g);
+
+/* One more, also while the domain runs. *b (which may be NULL): the device, ours until it
+ * is detached (backend_detach, backend_destroy). -ENOSPC: there is no room for it. */
+int guest_devices_attach(struct guest_devices *g, const struct device_kind *k, const char *spec,
+			 struct backend **b, struct error *err);
+/* NULL: there is none. */
+struct backend *guest_devices_find(const struct guest_devices *g, const struct device_kind *k,
+				   const char *which);
 
 /* What they did, for --stats: lines, or members of a JSON object. */
 void guest_devices_text(FILE *f, const struct guest_devices *g);

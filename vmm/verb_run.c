@@ -8,7 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "devices/block/disk_spec.h"
 #include "vmm/verb.h"
 
 #define NAME_LIMIT 64
@@ -224,20 +223,18 @@ static int parse_xenstore(void *into, const char *value, struct error *err)
 	return 0;
 }
 
+static int add_device(struct run_options *o, const struct device_kind *kind, const char *spec,
+		      struct error *err)
+{
+	if (o->nr_devices == MAX_GUEST_DEVICES)
+		return error_set(err, -EINVAL, "at most %d devices", MAX_GUEST_DEVICES);
+	o->device[o->nr_devices++] = (struct device_option){kind, spec};
+	return kind->parse(spec, err);
+}
+
 static int parse_disk(void *into, const char *value, struct error *err)
 {
-	struct run_options *o = into;
-	struct disk_spec spec;
-	char why[200];
-
-	if (o->nr_disks == MAX_DISKS)
-		return error_set(err, -EINVAL, "at most %d disks", MAX_DISKS);
-	int rc = disk_spec_parse(&spec, value, why, sizeof(why));
-	if (rc)
-		return error_set(err, rc, "option --disk '%s': %s", value, why);
-	disk_spec_free(&spec);
-	o->disk[o->nr_disks++] = value;
-	return 0;
+	return add_device(into, &disk_kind, value, err);
 }
 
 static int parse_quiet(void *into, const char *value, struct error *err)

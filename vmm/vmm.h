@@ -12,6 +12,7 @@
 #include "devices/device.h"
 #include "pvabi/pvabi.h"
 #include "vmm/build.h"
+#include "vmm/guest_devices.h"
 
 /* Exit statuses of the program; xenolith.1 documents them. */
 enum exit_status {
@@ -34,8 +35,6 @@ enum hypercall_gate { GATE_AUTO, GATE_SYSCALL, GATE_VMCALL };
 #define P2M_DEFAULT_SEED 1ull
 
 /* `xenolith run`. Strings belong to the caller and outlive domain_run(). */
-#define MAX_DISKS 64
-
 struct run_options {
 	const char *kernel;  /* a readable file, not looked into yet */
 	const char *ramdisk; /* the same; NULL: none */
@@ -51,10 +50,10 @@ struct run_options {
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */
 	enum monitor_strength monitor;
 	enum hypercall_gate gate;
-	bool stats;		     /* print statistics when the guest has ended ... */
-	const char *stats_file;	     /* ... to this file; NULL: to stderr */
-	const char *disk[MAX_DISKS]; /* in xl's syntax (disk_spec.h) */
-	unsigned nr_disks;
+	bool stats;		/* print statistics when the guest has ended ... */
+	const char *stats_file; /* ... to this file; NULL: to stderr */
+	struct device_option device[MAX_GUEST_DEVICES];
+	unsigned nr_devices;
 	enum console_kind console;
 	const char *console_path;  /* of CONSOLE_SOCKET and CONSOLE_FILE, else NULL */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
