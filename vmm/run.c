@@ -37,8 +37,9 @@ struct run {
 	struct guest guest;
 	struct kernel_image kernel;
 	bool have_kernel;
-	void *ramdisk;
+	const void *ramdisk;
 	size_t ramdisk_size;
+	bool ramdisk_mapped; /* by us */
 	struct event_loop *loop;
 	struct xenstore *xenstore;
 	struct domain_control control;
@@ -49,8 +50,16 @@ struct run {
 	int signal_fd;
 	_Atomic int ended_by; /* a signal, or -1 for Ctrl-] */
 	struct run_times times;
+	uint64_t up; /* when it was; 0: it was not */
+	char console_path[128];
 	struct error err;
 };
+
+static void doing(const struct run *r, const char *what)
+{
+	if (r->o->hooks.doing)
+		r->o->hooks.doing(r->o->hooks.arg, what);
+}
 
 static void say(const struct run *r, enum log_level level, const char *text)
 {
@@ -63,7 +72,9 @@ static int map_ramdisk(struct run *r)
 	const char *path = r->o->ramdisk;
 	struct stat st;
 
-	if (!path)
+	r->ramdisk = r->o->ramdisk_data;
+	r->ramdisk_size = r->o->ramdisk_size;
+	if (!path || r->ramdisk)
 		return 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -80,20 +91,36 @@ static int map_ramdisk(struct run *r)
 		r->ramdisk = NULL;
 		return error_set(&r->err, -errno, "%s: %s", path, strerror(errno));
 	}
+	r->ramdisk_mapped = true;
 	return 0;
+}
+
+static void drop_ramdisk(struct run *r)
+{
+	if (r->ramdisk && r->ramdisk_mapped)
+		munmap((void *)(uintptr_t)r->ramdisk, r->ramdisk_size);
+	r->ramdisk = NULL;
 }
 
 /* Files first: what cannot run is refused before KVM is touched. */
 static int load_files(struct run *r)
 {
+	const struct run_options *o = r->o;
+
+	doing(r, "reading the kernel");
 	r->times.load_start = stats_now();
-	int rc = kernel_image_load(&r->kernel, r->o->kernel, &r->err);
+	int rc = o->kernel_data ? kernel_image_parse(&r->kernel, o->kernel_data, o->kernel_size,
+						     o->kernel, &r->err)
+				: kernel_image_load(&r->kernel, o->kernel, &r->err);
 	r->times.load_end = stats_now();
 	if (rc)
 		return rc;
 	r->have_kernel = true;
 	rc = map_ramdisk(r);
-	return rc ? rc : guest_devices_check(r->o, &r->err);
+	if (rc)
+		return rc;
+	doing(r, "looking at the disks and what else the domain gets");
+	return guest_devices_check(o, &r->err);
 }
 
 /* A name that the user chose is free or refused; one that is only the kernel's gets a
@@ -154,13 +181,16 @@ static int create_domain(struct run *r)
 		.heap_start = start,
 		.memory = m->memory,
 	};
-	random_handle(dc.handle);
+	if (o->has_uuid)
+		memcpy(dc.handle, o->uuid, sizeof(dc.handle));
+	else
+		random_handle(dc.handle);
 	g->machine = m;
 	g->log_level = o->log_level;
 	g->domain = domain_create(&dc, &vmm_host_ops, g);
 	if (!g->domain)
 		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));
-	g->domain->max_evtchn_port = XL_MAX_EVTCHN_PORT;
+	g->domain->max_evtchn_port = o->max_evtchn_port ? o->max_evtchn_port : XL_MAX_EVTCHN_PORT;
 	g->domain->max_pages = populated + MEMORY_SLACK_FRAMES;
 	g->domain->map_pages = o->maxmem_mib << (20 - PAGE_SHIFT);
 	rc = monitor_create(&g->monitor, g->domain,
@@ -227,6 +257,15 @@ static void on_signal(void *arg, uint32_t events)
 	}
 }
 
+/* The socket in the domain's folder, which others look for there. */
+static int console_socket(struct run *r)
+{
+	if (r->dir.fd < 0)
+		return -ENOENT; /* take_name has said why */
+	return runtime_dir_socket(&r->dir, "console.sock", r->console_path, sizeof(r->console_path),
+				  &r->err);
+}
+
 static int create_console(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -240,6 +279,12 @@ static int create_console(struct run *r)
 	r->loop = event_loop_create();
 	if (!r->loop)
 		return error_set(&r->err, -errno, "cannot make an event loop: %s", strerror(errno));
+	if (cp.kind == CONSOLE_SOCKET && !cp.path) {
+		int rc = console_socket(r);
+		if (rc)
+			return rc;
+		cp.path = r->console_path;
+	}
 	g->console = console_create(r->loop, &cp, r->err.text, sizeof(r->err.text));
 	if (!g->console)
 		return -EIO;
@@ -329,9 +374,7 @@ static int build(struct run *r)
 	/* The images are in the guest now. */
 	kernel_image_free(&r->kernel);
 	r->have_kernel = false;
-	if (r->ramdisk)
-		munmap(r->ramdisk, r->ramdisk_size);
-	r->ramdisk = NULL;
+	drop_ramdisk(r);
 	if (rc)
 		return rc;
 	struct xenstore_domain xd = {
@@ -472,8 +515,7 @@ static void clean_up(struct run *r)
 		domain_destroy(g->domain);
 	if (r->have_kernel)
 		kernel_image_free(&r->kernel);
-	if (r->ramdisk)
-		munmap(r->ramdisk, r->ramdisk_size);
+	drop_ramdisk(r);
 	machine_destroy(&r->machine);
 	if (g->end_fd > 0)
 		close(g->end_fd);
@@ -481,10 +523,23 @@ static void clean_up(struct run *r)
 		close(r->signal_fd);
 }
 
+static void fill_result(const struct run *r, struct run_result *result)
+{
+	const struct domain *d = r->guest.domain;
+
+	*result = (struct run_result){.ran = r->up != 0};
+	if (!r->up)
+		return;
+	result->lived = stats_now() - r->up;
+	result->shut_down = !atomic_load(&r->guest.host_failed) && atomic_load(&d->is_shut_down);
+	result->shutdown_code = d->shutdown_code;
+}
+
 static int run_steps(struct run *r)
 {
 	if (load_files(r) || take_name(r))
 		return EXIT_BAD_USAGE;
+	doing(r, "asking KVM what it can do");
 	if (machine_open(&r->machine, &r->err) || host_probe(&r->machine, &r->err) ||
 	    create_domain(r))
 		return EXIT_HOST_FAILED;
@@ -497,6 +552,7 @@ static int run_steps(struct run *r)
 		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
+	doing(r, "building the domain");
 	if (build(r))
 		return EXIT_BAD_USAGE;
 	if (create_cpus(r) || start_threads(r))
@@ -504,11 +560,13 @@ static int run_steps(struct run *r)
 	return 0;
 }
 
-int domain_run(const struct run_options *o)
+int domain_run(const struct run_options *o, struct run_result *result)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	sigset_t signals;
 
+	if (result)
+		*result = (struct run_result){0};
 	if (!r)
 		return EXIT_HOST_FAILED;
 	r->o = o;
@@ -527,6 +585,9 @@ int domain_run(const struct run_options *o)
 
 	int rc = run_steps(r);
 	if (!rc) {
+		r->up = stats_now();
+		if (o->hooks.up)
+			o->hooks.up(o->hooks.arg, r->name, r->guest.domain->domid);
 		wait_for_end(r);
 		stop_threads(r);
 		console_drain(r->guest.console);
@@ -541,6 +602,8 @@ int domain_run(const struct run_options *o)
 		console_restore_terminal();
 		fprintf(stderr, "xenolith: %s\n", r->err.text);
 	}
+	if (result)
+		fill_result(r, result);
 	clean_up(r);
 	free(r);
 	return rc;

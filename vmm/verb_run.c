@@ -403,7 +403,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		return bad_usage("%s", err.text);
 	if (!o.name)
 		o.name = default_name(o.kernel);
-	return domain_run(&o);
+	return domain_run(&o, NULL);
 }
 
 const struct verb verb_run = {

@@ -34,10 +34,31 @@ enum hypercall_gate { GATE_AUTO, GATE_SYSCALL, GATE_VMCALL };
 #define MEMORY_DEF_MIB	 512ul
 #define P2M_DEFAULT_SEED 1ull
 
+/* What a caller of domain_run is told while it works; any of them may be NULL. */
+struct run_hooks {
+	void *arg;
+	/* What is done now and may take long: "reading the kernel". */
+	void (*doing)(void *arg, const char *what);
+	/* The domain runs. Nothing is read of the options' kernel_data and ramdisk_data from
+	 * now on. */
+	void (*up)(void *arg, const char *name, unsigned domid);
+};
+
+/* How a domain ended. */
+struct run_result {
+	bool ran;		/* it was up */
+	bool shut_down;		/* by itself; else somebody or the host ended it */
+	unsigned shutdown_code; /* SHUTDOWN_*, when it did */
+	uint64_t lived;		/* ns from when it was up */
+};
+
 /* `xenolith run`. Strings belong to the caller and outlive domain_run(). */
 struct run_options {
 	const char *kernel;  /* a readable file, not looked into yet */
 	const char *ramdisk; /* the same; NULL: none */
+	/* Their contents, where they are no files; then the two above only name them. */
+	const void *kernel_data, *ramdisk_data;
+	size_t kernel_size, ramdisk_size;
 	const char *cmdline; /* never NULL; shorter than MAX_GUEST_CMDLINE */
 	const char *name;    /* never NULL or empty; no '/' */
 	bool name_given;     /* by the user */
@@ -45,6 +66,9 @@ struct run_options {
 	uint64_t maxmem_mib; /* memory_mib to MEMORY_MAX_MIB */
 	unsigned nr_vcpus;   /* 1 to MAX_VCPUS: online at start */
 	unsigned max_vcpus;  /* nr_vcpus to MAX_VCPUS: that it can have */
+	bool has_uuid;
+	uint8_t uuid[16];	  /* of the domain; random when there is none */
+	uint32_t max_evtchn_port; /* 0: xl's default */
 	const struct abi_profile *profile;
 	enum p2m_order p2m;
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */
@@ -55,16 +79,20 @@ struct run_options {
 	struct device_option device[MAX_GUEST_DEVICES];
 	unsigned nr_devices;
 	enum console_kind console;
-	const char *console_path;  /* of CONSOLE_SOCKET and CONSOLE_FILE, else NULL */
+	/* Of CONSOLE_SOCKET and CONSOLE_FILE, else NULL. A socket without a path is
+	 * console.sock in the domain's runtime_dir. */
+	const char *console_path;
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet
 	 * (LOG_ERROR), more with each -v. */
 	enum log_level log_level;
+	struct run_hooks hooks;
 };
 
 /* Runs one domain to its end: enum exit_status. Prints its own messages, each
- * line prefixed "xenolith: ". 128 + n when signal n ended it. run.c */
-int domain_run(const struct run_options *o);
+ * line prefixed "xenolith: ". 128 + n when signal n ended it. `result` may be NULL.
+ * May be called again for the next domain. run.c */
+int domain_run(const struct run_options *o, struct run_result *result);
 
 /* `xenolith info`: what this host can do, for people, on `out`.
  * enum exit_status: EXIT_HOST_FAILED when no guest could run here. probe_info.c */
