@@ -145,6 +145,11 @@ const char *console_where(const struct console *c)
 	return c->where[0] ? c->where : NULL;
 }
 
+bool console_attached(const struct console *c)
+{
+	return c->p.kind == CONSOLE_SOCKET && c->in_fd >= 0;
+}
+
 /* The loop does not run any more. */
 void console_destroy(struct console *c)
 {

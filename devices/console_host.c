@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -109,7 +108,9 @@ void console_host_flush(struct console *c)
 		else if (w < 0 && errno == EAGAIN)
 			return;
 		else {
-			c->out.cons = c->out.prod; /* the reader is gone */
+			/* The reader is gone; on a socket there may be another. */
+			if (c->p.kind != CONSOLE_SOCKET)
+				c->out.cons = c->out.prod;
 			return;
 		}
 	}
@@ -228,28 +229,15 @@ static void on_client(void *arg, uint32_t events)
 
 static int open_socket(struct console *c, char *err, size_t errlen)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct stat st;
 
-	if (strlen(c->p.path) >= sizeof(a.sun_path)) {
-		snprintf(err, errlen, "%s: too long for a socket's name (%zu characters at most)",
-			 c->p.path, sizeof(a.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(a.sun_path, c->p.path);
 	/* A socket that an earlier run left behind. */
 	if (!stat(c->p.path, &st) && S_ISSOCK(st.st_mode))
 		unlink(c->p.path);
-	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->listen_fd < 0 || bind(c->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		snprintf(err, errlen, "%s: %s", c->p.path, strerror(errno));
-		if (c->listen_fd >= 0)
-			close(c->listen_fd);
-		c->listen_fd = -1; /* the name is not ours to remove */
-		return -EIO;
-	}
-	if (listen(c->listen_fd, 1) < 0) {
-		snprintf(err, errlen, "%s: %s", c->p.path, strerror(errno));
+	c->listen_fd = socket_file_listen(&c->socket, c->p.path, 1);
+	if (c->listen_fd < 0) {
+		snprintf(err, errlen, "%s: %s", c->p.path, strerror(-c->listen_fd));
+		c->listen_fd = -1;
 		return -EIO;
 	}
 	snprintf(c->where, sizeof(c->where), "%s", c->p.path);
@@ -294,6 +282,6 @@ void console_host_close(struct console *c)
 		close(c->in_fd);
 	if (c->listen_fd >= 0) {
 		close(c->listen_fd);
-		unlink(c->p.path);
+		socket_file_remove(&c->socket);
 	}
 }

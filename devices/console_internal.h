@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "devices/device.h"
+#include "devices/socket_file.h"
 
 #define OUT_SIZE   65536u /* powers of two */
 #define IN_SIZE	   4096u
@@ -44,6 +45,7 @@ struct console {
 	int listen_fd, in_fd, out_fd, pty_slave;
 	bool in_watched, out_watched, out_pollable, raw;
 	char where[108];
+	struct socket_file socket; /* of listen_fd */
 
 	/* Guest side (console_ring.c). */
 	struct domain *domain;

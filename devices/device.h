@@ -52,7 +52,7 @@ int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd);
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_SOCKET, CONSOLE_FILE, CONSOLE_NONE };
 struct console_params {
 	enum console_kind kind;
-	const char *path;	   /* CONSOLE_SOCKET, CONSOLE_FILE */
+	const char *path; /* CONSOLE_SOCKET, CONSOLE_FILE: looked at by console_create only */
 	void (*escape)(void *arg); /* Ctrl-] typed on a raw terminal; in the loop's thread */
 	void *escape_arg;
 };
@@ -70,6 +70,8 @@ size_t console_read(struct console *c, char *buf, size_t len);
 void console_drain(struct console *c);
 /* pty name or socket path for messages, NULL for others. */
 const char *console_where(const struct console *c);
+/* Is somebody connected to the socket? Loop's thread. */
+bool console_attached(const struct console *c);
 void console_destroy(struct console *c);
 /* Async-signal-safe; for exits that skip console_destroy. */
 void console_restore_terminal(void);

@@ -189,6 +189,7 @@ struct evtchn {
 /* vcpu.pause_flags: v runs only while none is set. */
 #define VPF_DOWN 0x1u	 /* not initialised or VCPUOP_down */
 #define VPF_BLOCKED 0x2u /* SCHEDOP_block, SCHEDOP_poll */
+#define VPF_PAUSED 0x4u	 /* domain_pause() */
 
 enum vcpu_timer { TIMER_SINGLESHOT, TIMER_PERIODIC, TIMER_POLL, NR_VCPU_TIMERS };
 
@@ -327,6 +328,7 @@ struct domain {
 	struct shared_info *shared_info;
 	uint64_t shared_info_mfn;
 	uint64_t vm_assist; /* bit VMASST_TYPE_* */
+	unsigned pause_count; /* domain_pause() */
 	bool privileged; /* SIF_PRIVILEGED-like rights; false for now */
 
 	unsigned nr_vcpus;
@@ -616,6 +618,12 @@ void vcpu_time_update(struct vcpu *v);
 void domain_wallclock_update(struct domain *d);
 /* Leaves SCHEDOP_block/poll. Any thread. */
 void vcpu_unblock(struct vcpu *v);
+/* No vcpu runs until as many unpauses have come (Xen: domain_pause_by_systemcontroller);
+ * time goes on. They may still be on their way out of the guest when this returns. Both
+ * by one thread, or before any vcpu ran. -EOVERFLOW: 255 are there already; -EINVAL: it
+ * is not paused. pause.c */
+int domain_pause(struct domain *d);
+int domain_unpause(struct domain *d);
 /* v is asked to notice evtchn_upcall_pending. Any thread. */
 void vcpu_mark_events_pending(struct vcpu *v);
 /* An event is pending and upcalls are not masked. */

@@ -51,15 +51,16 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t vcpu_next_deadline(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	uint32_t pause = atomic_load(&v->pause_flags);
 	uint64_t next;
 
 	next = atomic_load(&v->timer[TIMER_SINGLESHOT]);
 	/* An event may have ended the poll; its timeout then means nothing. The periodic
 	 * timer is a tick for running vcpus and wakes none (Xen: common/sched/core.c,
 	 * sched_switch_units and vcpu_periodic_timer_work). */
-	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
+	if (pause & VPF_BLOCKED)
 		next = earlier(next, atomic_load(&v->timer[TIMER_POLL]));
-	else
+	else if (!(pause & VPF_PAUSED))
 		next = earlier(next, atomic_load(&v->timer[TIMER_PERIODIC]));
 	if (v->id == 0 && !atomic_load(&d->is_shut_down))
 		for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++)
@@ -88,7 +89,7 @@ static void run_periodic(struct vcpu *v, uint64_t now)
 	if (!timer_expired(&v->timer[TIMER_PERIODIC], now, &deadline))
 		return;
 	period = atomic_load(&v->periodic_period);
-	if (atomic_load(&v->pause_flags) & VPF_BLOCKED)
+	if (atomic_load(&v->pause_flags) & (VPF_BLOCKED | VPF_PAUSED))
 		return;
 	if (period)
 		next = now + period;

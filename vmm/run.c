@@ -33,6 +33,7 @@ struct run {
 	const char *name;
 	char numbered_name[80];
 	struct runtime_dir dir;
+	uint16_t domid;
 	struct machine machine;
 	struct guest guest;
 	struct kernel_image kernel;
@@ -139,6 +140,10 @@ static int take_name(struct run *r)
 		say(r, rc == -ENOENT ? LOG_INFO : LOG_WARN, r->err.text);
 		rc = 0;
 	}
+	/* Nobody else can reach a domain without a folder: any id will do. */
+	r->domid = 1;
+	if (!rc && r->dir.fd >= 0)
+		rc = runtime_dir_domid(&r->dir, &r->domid, &r->err);
 	return rc;
 }
 
@@ -171,7 +176,7 @@ static int create_domain(struct run *r)
 		return rc;
 
 	struct domain_config dc = {
-		.domid = 1,
+		.domid = r->domid,
 		.name = r->name,
 		.profile = o->profile->id,
 		.nr_vcpus = o->max_vcpus,
@@ -261,9 +266,11 @@ static void on_signal(void *arg, uint32_t events)
 static int console_socket(struct run *r)
 {
 	if (r->dir.fd < 0)
-		return -ENOENT; /* take_name has said why */
-	return runtime_dir_socket(&r->dir, "console.sock", r->console_path, sizeof(r->console_path),
-				  &r->err);
+		return error_set(&r->err, -ENOENT,
+				 "there is no folder for the console's socket; "
+				 "use --console=socket:PATH");
+	return runtime_dir_socket(&r->dir, CONSOLE_SOCKET_FILE, r->console_path,
+				  sizeof(r->console_path), &r->err);
 }
 
 static int create_console(struct run *r)
@@ -307,7 +314,7 @@ static int listen_for_programs(struct run *r)
 	}
 	if (r->dir.fd < 0)
 		return 0;
-	rc = runtime_dir_socket(&r->dir, "xenstore.sock", own, sizeof(own), &r->err);
+	rc = runtime_dir_socket(&r->dir, XENSTORE_SOCKET, own, sizeof(own), &r->err);
 	if (!rc)
 		rc = xenstore_listen(r->xenstore, own, r->err.text, sizeof(r->err.text));
 	if (rc)
@@ -439,6 +446,8 @@ static int start_threads(struct run *r)
 	struct guest *g = &r->guest;
 
 	domain_wallclock_update(g->domain);
+	if (r->o->paused)
+		domain_pause(g->domain);
 	domain_lock(g->domain);
 	vcpu_up(g->domain->vcpu[0]);
 	domain_unlock(g->domain);

@@ -6,7 +6,9 @@
 #ifndef VMM_RUNTIME_DIR_H
 #define VMM_RUNTIME_DIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vmm/error.h"
 
@@ -21,8 +23,25 @@ int runtime_dir_open(struct runtime_dir *d, const char *name, struct error *err)
 /* The path of a socket in the folder; what is left of an earlier one is removed. */
 int runtime_dir_socket(const struct runtime_dir *d, const char *file, char *path, size_t size,
 		       struct error *err);
-/* Removes the folder when it is empty, and gives the lock back. */
+/* An id that no domain of the user has or had lately: one more than the last, which the
+ * parent folder keeps. The folder keeps it too, in its file "domid". */
+int runtime_dir_domid(struct runtime_dir *d, uint16_t *domid, struct error *err);
+/* Another name for the domain and its folder. -EBUSY: a domain of that name runs. */
+int runtime_dir_rename(struct runtime_dir *d, const char *name, struct error *err);
+/* Removes the domain's sockets and the folder, and gives the lock back. */
 void runtime_dir_close(struct runtime_dir *d);
+
+/* The folder of all domains, whether it exists or not. -ENOENT: the user has none. */
+int runtime_dir_base(char *path, size_t size, struct error *err);
+
+/* Names of sockets in the folder. */
+#define XENSTORE_SOCKET	    "xenstore.sock"
+#define CONTROL_SOCKET	    "control.sock"
+#define CONSOLE_SOCKET_FILE "console.sock"
+
+/* May a domain have this name? It becomes a folder and a part of messages. */
+#define DOMAIN_NAME_LIMIT 64
+bool domain_name_is_good(const char *name);
 
 /* Makes room for a new socket at a path that the user chose: removes one that nobody
  * listens on. 0, or a negative errno with a sentence: -EADDRINUSE, -EEXIST (no socket). */

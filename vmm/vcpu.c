@@ -45,6 +45,14 @@ static void run_due_timers(struct vcpu *v)
 	}
 }
 
+/* What a vcpu is that may not run (Xen: common/sched/core.c, sched_switch_units and
+ * vcpu_wake: being blocked counts more than being paused). */
+static int waiting_runstate(uint32_t pause)
+{
+	return (pause & (VPF_DOWN | VPF_BLOCKED)) == VPF_BLOCKED ? RUNSTATE_blocked
+								 : RUNSTATE_offline;
+}
+
 /* Until no pause flag is set, or the domain ends. */
 static void wait_runnable(struct cpu *c, struct guest *g)
 {
@@ -61,10 +69,10 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	uint32_t pause;
 	int state = -1;
 	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
-		int want = pause & VPF_DOWN ? RUNSTATE_offline : RUNSTATE_blocked;
+		int want = waiting_runstate(pause);
 		if (state != want)
 			vcpu_runstate_change(v, state = want, ops->system_time(v->domain));
-		if (!(pause & VPF_DOWN) &&
+		if ((pause & (VPF_DOWN | VPF_BLOCKED)) == VPF_BLOCKED &&
 		    (vcpu_events_need_delivery(v) || atomic_load(&v->nmi_pending))) {
 			vcpu_unblock(v);
 			continue;

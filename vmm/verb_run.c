@@ -8,9 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/runtime_dir.h"
 #include "vmm/verb.h"
-
-#define NAME_LIMIT 64
 
 static int parse_ramdisk(void *into, const char *value, struct error *err)
 {
@@ -68,23 +67,12 @@ static int parse_maxvcpus(void *into, const char *value, struct error *err)
 	return rc;
 }
 
-/* A name becomes a part of messages, a value in xenstore and a folder. */
-static bool name_is_good(const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < n; i++)
-		if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
-			return false;
-	return n && n < NAME_LIMIT && strcmp(name, ".") && strcmp(name, "..");
-}
-
 static int parse_name(void *into, const char *value, struct error *err)
 {
-	if (!name_is_good(value))
+	if (!domain_name_is_good(value))
 		return error_set(err, -EINVAL,
 				 "option --name takes 1 to %d characters without blanks and '/'",
-				 NAME_LIMIT - 1);
+				 DOMAIN_NAME_LIMIT - 1);
 	((struct run_options *)into)->name = value;
 	((struct run_options *)into)->name_given = true;
 	return 0;
@@ -184,7 +172,7 @@ static int parse_console(void *into, const char *value, struct error *err)
 	} kinds[] = {
 		{"stdio", CONSOLE_STDIO, false},
 		{"pty", CONSOLE_PTY, false},
-		{"socket", CONSOLE_SOCKET, true},
+		{"socket", CONSOLE_SOCKET, true}, /* or none: one of its own */
 		{"file", CONSOLE_FILE, true},
 	};
 	struct run_options *o = into;
@@ -194,9 +182,9 @@ static int parse_console(void *into, const char *value, struct error *err)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strlen(kinds[i].word) != len || memcmp(kinds[i].word, value, len))
 			continue;
-		if (kinds[i].has_path ? !path || !*path : !!path)
+		if (kinds[i].has_path ? path ? !*path : kinds[i].kind == CONSOLE_FILE : !!path)
 			break;
-		if (kinds[i].kind == CONSOLE_SOCKET &&
+		if (kinds[i].kind == CONSOLE_SOCKET && path &&
 		    strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 			return error_set(err, -EINVAL,
 					 "option --console=socket:PATH takes a path of at most %zu "
@@ -206,9 +194,10 @@ static int parse_console(void *into, const char *value, struct error *err)
 		o->console_path = path;
 		return 0;
 	}
-	return error_set(err, -EINVAL,
-			 "option --console takes stdio, pty, socket:PATH or file:PATH, not '%s'",
-			 value);
+	return error_set(
+		err, -EINVAL,
+		"option --console takes stdio, pty, socket, socket:PATH or file:PATH, not '%s'",
+		value);
 }
 
 static int parse_xenstore(void *into, const char *value, struct error *err)
@@ -235,6 +224,12 @@ static int add_device(struct run_options *o, const struct device_kind *kind, con
 static int parse_disk(void *into, const char *value, struct error *err)
 {
 	return add_device(into, &disk_kind, value, err);
+}
+
+static int parse_paused(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->paused = true;
+	return 0;
 }
 
 static int parse_quiet(void *into, const char *value, struct error *err)
@@ -306,8 +301,13 @@ static const struct option options[] = {
 	{.name = "console",
 	 .arg = "WHERE",
 	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"
-		 "pty, socket:PATH, file:PATH",
+		 "pty, socket[:PATH], file:PATH; 'xenolith console' attaches\n"
+		 "to a pty or a socket",
 	 .parse = parse_console},
+	{.name = "paused",
+	 .letter = 'p',
+	 .help = "start paused, until 'xenolith unpause'",
+	 .parse = parse_paused},
 	{.name = "xenstore",
 	 .arg = "PATH",
 	 .help = "socket of the domain's xenstore (default: xenstore.sock in\n"
@@ -354,7 +354,7 @@ static const char *default_name(const char *kernel)
 	const char *slash = strrchr(kernel, '/');
 	const char *base = slash ? slash + 1 : kernel;
 
-	return name_is_good(base) ? base : "domain";
+	return domain_name_is_good(base) ? base : "domain";
 }
 
 /* What is not given follows from the rest. */

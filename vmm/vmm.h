@@ -79,9 +79,10 @@ struct run_options {
 	struct device_option device[MAX_GUEST_DEVICES];
 	unsigned nr_devices;
 	enum console_kind console;
-	/* Of CONSOLE_SOCKET and CONSOLE_FILE, else NULL. A socket without a path is
-	 * console.sock in the domain's runtime_dir. */
+	/* Of CONSOLE_FILE and CONSOLE_SOCKET, else NULL. A socket without a path is
+	 * console.sock in the domain's runtime_dir, where `xenolith console` finds it. */
 	const char *console_path;
+	bool paused; /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet
 	 * (LOG_ERROR), more with each -v. */

@@ -11,10 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "devices/socket_file.h"
 #include "devices/xenstore/xenstore.h"
 
 #define MAX_CONNECTIONS 256
@@ -37,7 +36,7 @@ struct listener {
 	bool paused;  /* no room for connections */
 	struct connection *connections;
 	unsigned nr;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct socket_file file;
 };
 
 static void listener_pause(struct listener *l, bool pause)
@@ -194,22 +193,16 @@ fail:
 	close(fd);
 }
 
-static int open_socket(struct listener *l)
+static int open_socket(struct listener *l, const char *path)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-
-	strcpy(a.sun_path, l->path);
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	l->spare_fd = eventfd(0, EFD_CLOEXEC);
-	/* Nobody but the user may connect: bind() gives the file the socket's mode. */
-	if (l->fd < 0 || l->spare_fd < 0 || fchmod(l->fd, 0600) ||
-	    bind(l->fd, (struct sockaddr *)&a, sizeof(a)))
+	if (l->spare_fd < 0)
 		return -errno;
-	int rc = listen(l->fd, 16) ? -errno : 0;
-	if (!rc)
+	int rc = l->fd = socket_file_listen(&l->file, path, 16);
+	if (rc >= 0)
 		rc = event_loop_add(l->xs->loop, l->fd, EPOLLIN, on_listener, l);
 	if (rc)
-		unlink(l->path);
+		socket_file_remove(&l->file);
 	return rc;
 }
 
@@ -222,11 +215,7 @@ int xenstore_listen(struct xenstore *xs, const char *path, char *err, size_t err
 		goto fail;
 	l->xs = xs;
 	l->fd = l->spare_fd = -1;
-	rc = -ENAMETOOLONG;
-	if (strlen(path) >= sizeof(l->path))
-		goto fail;
-	strcpy(l->path, path);
-	rc = open_socket(l);
+	rc = open_socket(l, path);
 	if (rc)
 		goto fail;
 	xs->listener = l;
@@ -247,6 +236,6 @@ void listener_destroy(struct listener *l)
 		connection_free(l->connections);
 	close(l->fd);
 	close(l->spare_fd);
-	unlink(l->path);
+	socket_file_remove(&l->file);
 	free(l);
 }

@@ -82,7 +82,7 @@ for verb in run info help version; do
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate console xenstore stats quiet verbose; do
+for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate console paused xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done
@@ -137,8 +137,8 @@ done
 refused "--monitor=resident" "no resident monitor" run --monitor=resident kernel
 refused "--monitor=fast" "--monitor takes auto, forward or resident, not 'fast'" run --monitor fast kernel
 refused "--gate=int" "--gate takes auto, syscall or vmcall, not 'int'" run --gate int kernel
-for v in tty stdio:x pty: socket socket: file file: '' ':'; do
-	refused "--console=$v" "--console takes stdio, pty, socket:PATH or file:PATH, not '$v'" \
+for v in tty stdio:x pty: socket: file file: '' ':'; do
+	refused "--console=$v" "--console takes stdio, pty, socket, socket:PATH or file:PATH, not '$v'" \
 		run "--console=$v" kernel
 done
 refused "a socket's path is too long" "at most 107" run "--console=socket:$longpath" kernel

@@ -78,6 +78,107 @@ START_TEST(a_name_is_taken_once)
 }
 END_TEST
 
+/* A file in the parent folder with the counter at `last`. */
+static void set_counter(const char *last)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%.99s/.domid", base);
+	if (!last) {
+		unlink(path);
+		return;
+	}
+	FILE *f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "%s\n", last);
+	fclose(f);
+}
+
+static unsigned domid_of(struct runtime_dir *d)
+{
+	uint16_t id;
+
+	ck_assert_int_eq(runtime_dir_domid(d, &id, &err), 0);
+	return id;
+}
+
+/* As Xen gives them: each one more than the last, also when that has ended; after the
+ * highest, 0x7fef, the lowest that is free. */
+START_TEST(ids_go_up)
+{
+	struct runtime_dir a, b, c;
+
+	ck_assert_int_eq(runtime_dir_open(&a, "a", &err), 0);
+	ck_assert_uint_eq(domid_of(&a), 1);
+	ck_assert_int_eq(runtime_dir_open(&b, "b", &err), 0);
+	ck_assert_uint_eq(domid_of(&b), 2);
+	runtime_dir_close(&b);
+	ck_assert_int_eq(runtime_dir_open(&b, "b", &err), 0);
+	ck_assert_uint_eq(domid_of(&b), 3);
+	set_counter("32750");
+	ck_assert_int_eq(runtime_dir_open(&c, "c", &err), 0);
+	ck_assert_uint_eq(domid_of(&c), 32751);
+	runtime_dir_close(&c);
+	ck_assert_int_eq(runtime_dir_open(&c, "c", &err), 0);
+	ck_assert_uint_eq(domid_of(&c), 2); /* a is 1 */
+	/* Whatever was made of the counter. */
+	set_counter("99999999999999999999");
+	runtime_dir_close(&b);
+	ck_assert_int_eq(runtime_dir_open(&b, "b", &err), 0);
+	ck_assert_uint_eq(domid_of(&b), 3);
+	runtime_dir_close(&a);
+	runtime_dir_close(&b);
+	runtime_dir_close(&c);
+	set_counter(NULL);
+}
+END_TEST
+
+START_TEST(another_name)
+{
+	struct runtime_dir a, b, c;
+	char path[128];
+
+	ck_assert_int_eq(runtime_dir_open(&a, "a", &err), 0);
+	ck_assert_int_eq(runtime_dir_open(&b, "b", &err), 0);
+	ck_assert_int_eq(runtime_dir_rename(&a, "b", &err), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(err.text, "'b' is running"));
+	ck_assert_int_eq(runtime_dir_rename(&a, "c", &err), 0);
+	snprintf(path, sizeof(path), "%.99s/c", base);
+	ck_assert_str_eq(a.path, path);
+	ck_assert_int_eq(runtime_dir_open(&c, "c", &err), -EBUSY);
+	ck_assert_int_eq(runtime_dir_open(&c, "a", &err), 0);
+	runtime_dir_close(&c);
+	/* What a dead one left in the place of the new name. */
+	snprintf(path, sizeof(path), "%.99s/d", base);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%.99s/d/control.sock", base);
+	close(make_socket(path));
+	ck_assert_int_eq(runtime_dir_rename(&a, "d", &err), 0);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	runtime_dir_close(&a);
+	runtime_dir_close(&b);
+}
+END_TEST
+
+START_TEST(names)
+{
+	char longest[65];
+
+	memset(longest, 'x', 64);
+	longest[63] = '\0';
+	ck_assert(domain_name_is_good("a"));
+	ck_assert(domain_name_is_good("...") && domain_name_is_good("domid"));
+	ck_assert(domain_name_is_good(longest));
+	longest[63] = 'x';
+	longest[64] = '\0';
+	ck_assert(!domain_name_is_good(longest));
+	ck_assert(!domain_name_is_good("") && !domain_name_is_good("."));
+	ck_assert(!domain_name_is_good("..") && !domain_name_is_good("a/b"));
+	ck_assert(!domain_name_is_good("a b") && !domain_name_is_good("a\n"));
+	ck_assert(!domain_name_is_good(".domid")); /* the counter's place */
+}
+END_TEST
+
 /* One that was killed leaves its folder and its socket, but not the lock. */
 START_TEST(a_dead_process_leaves_nothing_in_the_way)
 {
@@ -154,6 +255,9 @@ int main(void)
 		a_name_is_taken_once,
 		a_dead_process_leaves_nothing_in_the_way,
 		places_that_are_none,
+		ids_go_up,
+		another_name,
+		names,
 		a_users_socket,
 	};
 

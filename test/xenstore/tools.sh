@@ -151,18 +151,21 @@ verdict $? "so is its socket"
 kill -TERM $pid
 wait $pid
 pid=
-[ -z "$(ls -A "$XDG_RUNTIME_DIR/xenolith")" ]
+[ "$(ls -A "$XDG_RUNTIME_DIR/xenolith")" = .domid ]
 verdict $? "nothing is left of it"
 
-# What a killed one leaves is no obstacle.
+# What a killed one leaves is no obstacle. Ids go up, also past those that were refused.
 export XENSTORED_PATH=$work/own.sock
 start --xenstore "$XENSTORED_PATH" --name tools
 wait_for test -S "$XENSTORED_PATH"
-wait_for xenstore-exists /local/domain/1/store/port
+id=$(cat "$XDG_RUNTIME_DIR/xenolith/tools/domid")
+[ "$id" -gt 1 ]
+verdict $? "the next domain has another id"
+wait_for xenstore-exists "/local/domain/$id/store/port"
 kill -KILL $pid
 wait $pid 2>/dev/null
 start --xenstore "$XENSTORED_PATH" --name tools
-wait_for xenstore-exists /local/domain/1/store/port
+wait_for xenstore-exists "/local/domain/$((id + 1))/store/port"
 verdict $? "a dead socket is replaced"
 kill -TERM $pid
 wait $pid
