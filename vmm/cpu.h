@@ -68,6 +68,7 @@ struct cpu {
 	/* Whoever wants this vcpu sets `kick` first, then looks at in_guest. */
 	_Atomic bool kick;
 	_Atomic bool in_guest;
+	_Atomic bool at_rest; /* a pause flag keeps it from running */
 	_Atomic uint32_t entries;      /* counts entries to the guest */
 	_Atomic bool remote_flush;     /* another vcpu wants all translations gone */
 	_Atomic uint32_t sleep_word;   /* futex: 1 while asleep */

@@ -7,6 +7,8 @@
 
 #include "devices/device.h"
 #include "vmm/futex.h"
+#include "vmm/runtime_dir.h"
+#include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
 /* A guest that gave back so many has a balloon. */
@@ -147,14 +149,22 @@ static void op_lock_wake(_Atomic uint32_t *word)
 	futex_wake(word);
 }
 
+/* `xenolith dmesg` has more than stderr. */
 static void op_vlog(struct domain *d, enum log_level level, const char *fmt, va_list ap)
 {
-	char line[400];
+	struct guest *g = domain_guest(d);
+	char line[400], name[DOMAIN_NAME_LIMIT];
 
-	if (level > domain_guest(d)->log_level)
+	if (level > LOG_INFO && level > g->log_level)
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
-	fprintf(stderr, "xenolith: %s: %s\r\n", d->name, line);
+	log_ring_add(&g->log, stats_now(), line);
+	if (level > g->log_level)
+		return;
+	pthread_mutex_lock(&g->log.lock);
+	snprintf(name, sizeof(name), "%s", d->name);
+	pthread_mutex_unlock(&g->log.lock);
+	fprintf(stderr, "xenolith: %s: %s\r\n", name, line);
 }
 
 const struct host_ops vmm_host_ops = {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
+#include "vmm/control/control.h"
 #include "vmm/domain_control.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/report.h"
@@ -27,6 +28,9 @@
 /* What xl gives a domain (xl.cfg: event_channels). */
 #define XL_MAX_EVTCHN_PORT 1023
 #define SUPERPAGE_FRAMES   512UL
+
+#define ENDED_BY_ESCAPE	 (-1) /* Ctrl-] */
+#define ENDED_BY_DESTROY (-2) /* xenolith destroy */
 
 struct run {
 	const struct run_options *o;
@@ -44,12 +48,13 @@ struct run {
 	struct event_loop *loop;
 	struct xenstore *xenstore;
 	struct domain_control control;
+	struct control *server;
 	struct build_result built;
 	int store_port, console_port;
 	struct cpu cpus[MAX_VCPUS];
 	unsigned nr_threads;
 	int signal_fd;
-	_Atomic int ended_by; /* a signal, or -1 for Ctrl-] */
+	_Atomic int ended_by; /* a signal, or one of ENDED_BY_* */
 	struct run_times times;
 	uint64_t up; /* when it was; 0: it was not */
 	char console_path[128];
@@ -64,6 +69,7 @@ static void doing(const struct run *r, const char *what)
 
 static void say(const struct run *r, enum log_level level, const char *text)
 {
+	log_ring_add((struct log_ring *)&r->guest.log, stats_now(), text);
 	if (level <= r->o->log_level)
 		fprintf(stderr, "xenolith: %s\n", text);
 }
@@ -247,7 +253,15 @@ static void on_escape(void *arg)
 {
 	struct run *r = arg;
 
-	atomic_store(&r->ended_by, -1);
+	atomic_store(&r->ended_by, ENDED_BY_ESCAPE);
+	guest_stop(&r->guest);
+}
+
+static void on_destroy(void *arg)
+{
+	struct run *r = arg;
+
+	atomic_store(&r->ended_by, ENDED_BY_DESTROY);
 	guest_stop(&r->guest);
 }
 
@@ -322,12 +336,37 @@ static int listen_for_programs(struct run *r)
 	return 0;
 }
 
+/* In the domain's folder: without one nobody could find it. */
+static int listen_for_control(struct run *r)
+{
+	const struct control_domain cd = {
+		.options = r->o,
+		.guest = &r->guest,
+		.xenstore = r->xenstore,
+		.dir = &r->dir,
+		.started = time(NULL),
+		.destroy = on_destroy,
+		.arg = r,
+	};
+	char path[128];
+
+	if (r->dir.fd < 0)
+		return 0;
+	int rc = runtime_dir_socket(&r->dir, CONTROL_SOCKET, path, sizeof(path), &r->err);
+	if (!rc)
+		r->server = control_create(r->loop, &cd, path, &r->err);
+	if (!r->server)
+		say(r, LOG_WARN, r->err.text);
+	return 0;
+}
+
 static int create_xenstore(struct run *r)
 {
 	r->xenstore = xenstore_create(r->loop);
 	if (!r->xenstore)
 		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
-	return listen_for_programs(r);
+	int rc = listen_for_programs(r);
+	return rc ? rc : listen_for_control(r);
 }
 
 static int create_devices(struct run *r)
@@ -501,12 +540,33 @@ static int outcome(struct run *r)
 	return EXIT_GUEST_CRASHED;
 }
 
+/* For those who wait for the end. */
+static const char *how_it_ended(const struct run *r)
+{
+	static const char *const reasons[] = {
+		[SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+		[SHUTDOWN_suspend] = "suspend",	  [SHUTDOWN_crash] = "crash",
+		[SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft_reset",
+	};
+	const struct domain *d = r->guest.domain;
+
+	if (atomic_load(&r->guest.host_failed))
+		return "host_failed";
+	if (d && atomic_load(&d->is_shut_down))
+		return d->shutdown_code < sizeof(reasons) / sizeof(reasons[0])
+			       ? reasons[d->shutdown_code]
+			       : "shutdown";
+	return atomic_load(&r->ended_by) > 0 ? "signal" : "destroyed";
+}
+
 static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
 
 	if (r->loop)
 		event_loop_stop(r->loop);
+	if (r->server)
+		control_end(r->server, how_it_ended(r));
 	guest_devices_destroy(&g->devices);
 	if (r->loop)
 		event_loop_destroy(r->loop);
@@ -515,6 +575,8 @@ static void clean_up(struct run *r)
 	if (r->xenstore)
 		xenstore_destroy(r->xenstore);
 	runtime_dir_close(&r->dir);
+	if (r->server)
+		control_destroy(r->server);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		if (g->cpu[i])
 			cpu_destroy(g->cpu[i]);
@@ -530,6 +592,7 @@ static void clean_up(struct run *r)
 		close(g->end_fd);
 	if (r->signal_fd > 0)
 		close(r->signal_fd);
+	log_ring_free(&g->log);
 }
 
 static void fill_result(const struct run *r, struct run_result *result)
@@ -580,6 +643,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		return EXIT_HOST_FAILED;
 	r->o = o;
 	r->times.start = stats_now();
+	log_ring_init(&r->guest.log, r->times.start);
 	r->machine.vm_fd = r->machine.kvm_fd = -1;
 	r->dir.fd = -1;
 	sigemptyset(&signals);

@@ -66,6 +66,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 		c->polls++;
 	else
 		c->blocks++;
+	atomic_store(&c->at_rest, true);
 	uint32_t pause;
 	int state = -1;
 	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
@@ -85,6 +86,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 		else
 			cpu_sleep(c, deadline ? deadline - now : CPU_SLEEP_FOREVER);
 	}
+	atomic_store(&c->at_rest, false);
 	vcpu_runstate_change(v, RUNSTATE_running, ops->system_time(v->domain));
 	steal_skip(c);
 }

@@ -8,6 +8,7 @@
 #include "vmm/cpu.h"
 #include "vmm/emulate/emulate.h"
 #include "vmm/guest_devices.h"
+#include "vmm/log_ring.h"
 
 struct console;
 
@@ -24,7 +25,8 @@ struct guest {
 	uint64_t xcr0[MAX_VCPUS];
 	struct console *console;
 	struct guest_devices devices;
-	enum log_level log_level;
+	enum log_level log_level; /* of messages on stderr */
+	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */
 	bool small_pages;	  /* the host makes no huge pages for the guest any more */
 	_Atomic bool stop;	  /* all vcpu threads are to end */
