@@ -66,6 +66,13 @@ static void frontend_changed(void *arg)
 	case XenbusStateConnected:
 		connect(b);
 		break;
+	case XenbusStateReconfiguring:
+		/* Linux's netback; the frontend is Connected next, and we stay so. */
+		if (b->connected && b->class->reconfigure) {
+			b->class->reconfigure(b);
+			backend_set_state(b, XenbusStateReconfigured);
+		}
+		break;
 	case XenbusStateClosing:
 		disconnect(b);
 		backend_set_state(b, XenbusStateClosing);

@@ -40,6 +40,9 @@ struct backend_class {
 	int (*connect)(struct backend *b);
 	/* Stop; give back every grant and port. Only after a connect that succeeded. */
 	void (*disconnect)(struct backend *b);
+	/* The frontend changed keys of a connected device (XenbusStateReconfiguring). May be
+	 * NULL. */
+	void (*reconfigure)(struct backend *b);
 	/* Free what contains b. It is disconnected, its directories are gone. */
 	void (*destroy)(struct backend *b);
 };

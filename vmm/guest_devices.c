@@ -8,7 +8,7 @@
 #include "vmm/guest_devices.h"
 #include "vmm/vmm.h"
 
-const struct device_kind *const device_kinds[] = {&disk_kind, NULL};
+const struct device_kind *const device_kinds[] = {&disk_kind, &vif_kind, NULL};
 
 int guest_devices_check(const struct run_options *o, struct error *err)
 {

@@ -43,7 +43,7 @@ struct device_kind {
 	void (*json)(FILE *f, const struct backend *b);
 };
 
-extern const struct device_kind disk_kind;
+extern const struct device_kind disk_kind, vif_kind;
 
 /* All kinds; NULL ends the table. */
 extern const struct device_kind *const device_kinds[];

@@ -232,6 +232,11 @@ static int parse_paused(void *into, const char *value, struct error *err)
 	return 0;
 }
 
+static int parse_vif(void *into, const char *value, struct error *err)
+{
+	return add_device(into, &vif_kind, value, err);
+}
+
 static int parse_quiet(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->log_level = LOG_ERROR;
@@ -298,6 +303,11 @@ static const struct option options[] = {
 	 .arg = "SPEC",
 	 .help = "a disk, as in xl's configuration: FILE,raw,xvda,rw;\nmay be given again",
 	 .parse = parse_disk},
+	{.name = "vif",
+	 .arg = "SPEC",
+	 .help = "a network interface, as in xl's configuration; net=user (a NAT\n"
+		 "that needs no privilege) without bridge=; may be given again",
+	 .parse = parse_vif},
 	{.name = "console",
 	 .arg = "WHERE",
 	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"

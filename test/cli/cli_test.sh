@@ -82,7 +82,7 @@ for verb in run info help version; do
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate console paused xenstore stats quiet verbose; do
+for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate disk vif console paused xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done

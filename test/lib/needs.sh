@@ -6,7 +6,7 @@ set -euo pipefail
 declare -A groups=(
   [build]="gcc make pkg-config libc6-dev linux-libc-dev libxen-dev libelf-dev zlib1g-dev liblzma-dev
            liblz4-dev libzstd-dev liburing-dev libbz2-dev liblzo2-dev libzydis-dev libzycore-dev libjansson-dev
-           check"
+           libslirp-dev check"
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind spin
           xenstore-utils python3-pyxs
