@@ -30,25 +30,14 @@ static int parse(const char *text, struct error *err)
 static int check(const char *text, struct error *err)
 {
 	struct disk_spec spec;
-	struct image img;
 	char why[300];
 	int rc = read_spec(&spec, text, err);
 
 	if (rc)
 		return rc;
-	if (spec.format != DISK_RAW)
-		rc = error_set(err, -ENOTSUP, "disk '%s': format %s is not supported yet (raw is)",
-			       text, disk_format_name(spec.format));
-	else if (!spec.target[0])
-		rc = error_set(err, -ENOTSUP, "disk '%s': an empty drive is not supported yet",
-			       text);
-	if (!rc) {
-		rc = image_open(&img, spec.target, spec.readonly, why, sizeof(why));
-		if (rc)
-			error_set(err, rc, "disk %s", why);
-		else
-			image_close(&img);
-	}
+	rc = image_check(&spec, why, sizeof(why));
+	if (rc)
+		error_set(err, rc, "disk %s", why);
 	disk_spec_free(&spec);
 	return rc;
 }
@@ -63,7 +52,7 @@ static struct backend *create(struct guest_devices *g, const char *text, struct 
 	struct backend *b =
 		blkback_create(g->loop, g->xenstore, g->domain, &spec, why, sizeof(why));
 	if (!b)
-		error_set(err, -EINVAL, "%s", why);
+		error_set(err, -EINVAL, "disk %s", why);
 	return b;
 }
 

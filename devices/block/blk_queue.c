@@ -131,6 +131,8 @@ static void *queue_thread(void *arg)
 	struct epoll_event events[3];
 
 	while (!q->stop || q->in_flight) {
+		if (q->stop && q->image->ops->hurry)
+			q->image->ops->hurry(q->image);
 		int n = epoll_wait(q->epoll_fd, events, 3, -1);
 
 		for (int i = 0; i < n; i++) {
@@ -160,25 +162,46 @@ static int make_descriptors(struct blk_queue *q)
 	q->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (q->event_fd < 0 || q->stop_fd < 0 || q->epoll_fd < 0)
 		return -errno;
-	q->image = image_queue_create(&q->dev->image, q->nr_slots);
-	if (!q->image)
-		return -ENOMEM;
 	int rc = watch(q, q->event_fd);
-	if (!rc)
-		rc = watch(q, q->stop_fd);
-	return rc ? rc : watch(q, q->image->fd);
+	return rc ? rc : watch(q, q->stop_fd);
 }
 
 static void close_descriptors(struct blk_queue *q)
 {
-	image_queue_destroy(q->image);
-	q->image = NULL;
 	if (q->epoll_fd >= 0)
 		close(q->epoll_fd);
 	if (q->stop_fd >= 0)
 		close(q->stop_fd);
 	if (q->event_fd >= 0)
 		close(q->event_fd);
+}
+
+void blk_queue_pause(struct blk_queue *q)
+{
+	if (q->started) {
+		q->stop = true;
+		eventfd_write(q->stop_fd, 1);
+		pthread_join(q->thread, NULL);
+		q->started = q->stop = false;
+	}
+	/* Its descriptor leaves epoll_fd as it is closed. */
+	image_queue_destroy(q->image);
+	q->image = NULL;
+}
+
+int blk_queue_resume(struct blk_queue *q)
+{
+	q->image = image_queue_create(&q->dev->image, q->nr_slots);
+	if (!q->image)
+		return errno ? -errno : -ENOMEM;
+	int rc = watch(q, q->image->fd);
+	if (!rc) {
+		rc = -pthread_create(&q->thread, NULL, queue_thread, q);
+		q->started = !rc;
+	}
+	/* What came meanwhile. */
+	eventfd_write(q->event_fd, 1);
+	return rc;
 }
 
 int blk_queue_start(struct blk_queue *q, bool persistent)
@@ -197,10 +220,8 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 		rc = backend_bind_port(&q->dev->b, q->port, q->event_fd);
 		q->bound = !rc;
 	}
-	if (!rc) {
-		rc = -pthread_create(&q->thread, NULL, queue_thread, q);
-		q->started = !rc;
-	}
+	if (!rc)
+		rc = blk_queue_resume(q);
 	if (rc)
 		blk_queue_stop(q);
 	return rc;
@@ -208,11 +229,7 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 
 void blk_queue_stop(struct blk_queue *q)
 {
-	if (q->started) {
-		q->stop = true;
-		eventfd_write(q->stop_fd, 1);
-		pthread_join(q->thread, NULL);
-	}
+	blk_queue_pause(q);
 	if (q->bound)
 		evtchn_backend_close(q->dev->b.domain, q->port);
 	close_descriptors(q);

@@ -4,15 +4,18 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "devices/block/blkback.h"
+
+#define MAX_REPORTS 10 /* of a disk's errors */
 
 struct blk_io {
 	struct image_io io; /* first */
 	struct blk_queue *q;
-	uint64_t id;
+	uint64_t id, sector;
 	uint8_t op;
-	bool indirect, flush_after;
+	bool flush_before, flush_after;
 	unsigned nr_grants;
 	struct blk_grant *grant; /* [nr_grants] */
 	struct iovec iov[];
@@ -33,17 +36,44 @@ static void answer(struct blk_queue *q, const struct blk_request *r, int rc)
 	blk_queue_respond(q, r->id, r->op, status_of(rc));
 }
 
+/* The host's trouble is not only the guest's business. */
+static void report(struct blk_queue *q, const struct blk_io *b, int rc)
+{
+	static const char *const what[] = {"reading", "writing", "flushing", "discarding"};
+	struct blkback *k = q->dev;
+	unsigned nr = ++k->reported;
+
+	if (nr <= MAX_REPORTS)
+		domain_log(k->b.domain, LOG_WARN, "disk %s: %s (sector %llu): %s%s", k->spec.vdev,
+			   what[b->io.op], (unsigned long long)b->sector, strerror(-rc),
+			   nr == MAX_REPORTS ? "; more such errors are only counted" : "");
+}
+
+/* Carries out what is left of a write that flushes. True: there was something. */
+static bool next_step(struct blk_io *b)
+{
+	if (b->flush_before) {
+		b->flush_before = false;
+		b->io.op = IMAGE_WRITE;
+	} else if (b->flush_after) {
+		b->flush_after = false;
+		b->io.op = IMAGE_FLUSH;
+	} else {
+		return false;
+	}
+	b->q->image->ops->submit(b->q->image, &b->io);
+	return true;
+}
+
 static void done(struct image_io *io, int rc)
 {
 	struct blk_io *b = (struct blk_io *)io;
 	struct blk_queue *q = b->q;
 
-	if (!rc && b->flush_after) {
-		b->flush_after = false;
-		io->op = IMAGE_FLUSH;
-		q->image->ops->submit(q->image, io);
+	if (!rc && next_step(b))
 		return;
-	}
+	if (rc)
+		report(q, b, rc);
 	for (unsigned i = 0; i < b->nr_grants; i++)
 		blk_grant_unmap(&q->grants, &b->grant[i]);
 	if (b->op == BLKIF_OP_WRITE_BARRIER)
@@ -65,6 +95,7 @@ static struct blk_io *new_io(struct blk_queue *q, unsigned nr)
 		return NULL;
 	b->q = q;
 	b->id = r->id;
+	b->sector = r->sector;
 	b->op = r->op;
 	b->grant = (struct blk_grant *)(b->iov + nr);
 	b->io.done = done;
@@ -139,8 +170,13 @@ static int read_or_write(struct blk_queue *q)
 		return rc;
 	}
 	b->io.op = write ? IMAGE_WRITE : IMAGE_READ;
-	/* Linux's blkfront sends a forced unit access as a flush with data. */
-	b->flush_after = r->op == BLKIF_OP_WRITE_BARRIER || r->op == BLKIF_OP_FLUSH_DISKCACHE;
+	/* What was written before is on the disk before this is (Linux's blkback:
+	 * REQ_PREFLUSH), and this is when it is answered: blkfront sends a forced unit
+	 * access so. */
+	if (r->op == BLKIF_OP_WRITE_BARRIER || r->op == BLKIF_OP_FLUSH_DISKCACHE) {
+		b->flush_before = b->flush_after = true;
+		b->io.op = IMAGE_FLUSH;
+	}
 	q->barrier = r->op == BLKIF_OP_WRITE_BARRIER;
 	if (write) {
 		q->dev->stats.writes++;
@@ -155,6 +191,10 @@ static int read_or_write(struct blk_queue *q)
 
 static int flush_cache(struct blk_queue *q)
 {
+	if (!q->dev->spec.target[0]) { /* an empty drive */
+		answer(q, &q->request, 0);
+		return 0;
+	}
 	struct blk_io *b = new_io(q, 0);
 
 	if (!b)
@@ -210,7 +250,7 @@ static int start(struct blk_queue *q)
 	struct blk_request *r = &q->request;
 	bool flushes = r->op == BLKIF_OP_FLUSH_DISKCACHE || r->op == BLKIF_OP_WRITE_BARRIER;
 
-	if (flushes && q->dev->spec.no_flush)
+	if (flushes && (q->dev->spec.no_flush || !q->dev->image.can_flush))
 		return -EOPNOTSUPP;
 	if (r->op == BLKIF_OP_DISCARD)
 		return discard(q);

@@ -21,13 +21,24 @@ static struct blkback *of(struct backend *b)
 	return (struct blkback *)b;
 }
 
-static unsigned max_queues(const struct blkback *k)
+/* A drive has one: what is put into it may have no more. */
+static unsigned wanted_queues(const struct blkback *k)
 {
-	return k->spec.max_queues ? k->spec.max_queues : k->b.domain->nr_vcpus;
+	unsigned nr = k->spec.max_queues ? k->spec.max_queues : k->b.domain->nr_vcpus;
+
+	if (k->spec.cdrom)
+		return 1;
+	return nr < BLK_MAX_QUEUES ? nr : BLK_MAX_QUEUES;
 }
 
-/* In the protocol's sectors of 512 bytes, whole ones of the disk's. */
-static uint64_t sectors(const struct blkback *k)
+static unsigned max_queues(const struct blkback *k)
+{
+	unsigned nr = wanted_queues(k);
+
+	return nr < k->image.max_queues ? nr : k->image.max_queues;
+}
+
+uint64_t blkback_sectors(const struct blkback *k)
 {
 	return k->image.size / k->spec.sector_size * (k->spec.sector_size / BLKIF_SECTOR);
 }
@@ -37,6 +48,7 @@ static int publish(struct backend *b)
 	struct blkback *k = of(b);
 	const struct disk_spec *s = &k->spec;
 	bool discard = k->image.can_discard && !s->no_discard;
+	bool flush = k->image.can_flush && !s->no_flush;
 
 	backend_write_frontend(b, "virtual-device", "%u", s->number);
 	backend_write_frontend(b, "device-type", s->cdrom ? "cdrom" : "disk");
@@ -44,16 +56,16 @@ static int publish(struct backend *b)
 	backend_write(b, "removable", "%d", s->cdrom);
 	backend_write(b, "bootable", "1");
 	backend_write(b, "dev", "%s", s->vdev);
-	backend_write(b, "type", "phy");
+	backend_write(b, "type", "%s", k->image.nbd ? "qdisk" : "phy");
 	backend_write(b, "mode", s->readonly ? "r" : "w");
 	backend_write(b, "device-type", s->cdrom ? "cdrom" : "disk");
 	backend_write(b, "discard-enable", "%d", !s->no_discard);
-	backend_write(b, "params", "%s", s->target);
+	blk_media_publish(k);
 
 	backend_write(b, "multi-queue-max-queues", "%u", max_queues(k));
 	backend_write(b, "max-ring-page-order", "%u", s->max_ring_order);
-	backend_write(b, "feature-flush-cache", "%d", !s->no_flush);
-	backend_write(b, "feature-barrier", "%d", !s->no_flush);
+	backend_write(b, "feature-flush-cache", "%d", flush);
+	backend_write(b, "feature-barrier", "%d", flush);
 	backend_write(b, "feature-persistent", "%d", !s->no_persistent);
 	if (!s->no_indirect)
 		backend_write(b, "feature-max-indirect-segments", "%u", BLKIF_INDIRECT_SEGS);
@@ -67,7 +79,8 @@ static int publish(struct backend *b)
 		      (s->cdrom ? VDISK_CDROM : 0u) | (s->readonly ? VDISK_READONLY : 0u));
 	backend_write(b, "sector-size", "%u", s->sector_size);
 	backend_write(b, "physical-sector-size", "%u", s->sector_size);
-	return backend_write(b, "sectors", "%llu", (unsigned long long)sectors(k));
+	int rc = backend_write(b, "sectors", "%llu", (unsigned long long)blkback_sectors(k));
+	return rc ? rc : blk_media_watch(k);
 }
 
 /* ---- connecting ---- */
@@ -202,7 +215,7 @@ static int connect(struct backend *b)
 	    k->spec.no_persistent)
 		persistent = 0;
 	image_resized(&k->image);
-	backend_write(b, "sectors", "%llu", (unsigned long long)sectors(k));
+	backend_write(b, "sectors", "%llu", (unsigned long long)blkback_sectors(k));
 	k->nr_queues = (unsigned)queues;
 	for (unsigned i = 0; !rc && i < queues; i++)
 		rc = start_queue(k, i, abi, (unsigned)order, persistent);
@@ -238,7 +251,13 @@ static void on_wake(void *arg, uint32_t events)
 		}
 }
 
-/* Linux's blkback tells of a new size by writing `sectors` and its state again. */
+void blkback_tell_size(struct blkback *k)
+{
+	backend_write(&k->b, "sectors", "%llu", (unsigned long long)blkback_sectors(k));
+	if (k->b.state == XenbusStateConnected)
+		backend_write(&k->b, "state", "%d", XenbusStateConnected);
+}
+
 static void on_timer(void *arg, uint32_t events)
 {
 	struct blkback *k = arg;
@@ -247,15 +266,15 @@ static void on_timer(void *arg, uint32_t events)
 	if (read(k->timer_fd, &n, sizeof(n)) < 0 || !k->b.connected || !image_resized(&k->image))
 		return;
 	domain_log(k->b.domain, LOG_INFO, "disk %s has %llu sectors now", k->spec.vdev,
-		   (unsigned long long)sectors(k));
-	backend_write(&k->b, "sectors", "%llu", (unsigned long long)sectors(k));
-	backend_write(&k->b, "state", "%d", XenbusStateConnected);
+		   (unsigned long long)blkback_sectors(k));
+	blkback_tell_size(k);
 }
 
 static void destroy(struct backend *b)
 {
 	struct blkback *k = of(b);
 
+	blk_media_unwatch(k);
 	if (k->wake_fd >= 0) {
 		event_loop_del(b->loop, k->wake_fd);
 		close(k->wake_fd);
@@ -307,13 +326,13 @@ struct backend *blkback_create(struct event_loop *l, struct xenstore *xs, struct
 	k->spec = *spec;
 	spec->target = NULL;
 	k->wake_fd = k->timer_fd = -1;
-	int rc = image_open(&k->image, k->spec.target, k->spec.readonly, err, errlen);
+	int rc = image_open(&k->image, &k->spec, wanted_queues(k), err, errlen);
 	if (!rc) {
 		rc = open_descriptors(k);
 		if (!rc)
 			rc = backend_create(&k->b);
 		if (rc)
-			snprintf(err, errlen, "disk %s: %s", k->spec.vdev,
+			snprintf(err, errlen, "%s: %s", k->spec.vdev,
 				 rc == -EEXIST ? "the guest has a device of this name already"
 					       : strerror(-rc));
 	}
@@ -321,6 +340,11 @@ struct backend *blkback_create(struct event_loop *l, struct xenstore *xs, struct
 		destroy(&k->b);
 		return NULL;
 	}
+	const char *format = image_format_seen(&k->image);
+	if (k->spec.format == DISK_RAW && format)
+		domain_log(d, LOG_WARN,
+			   "disk %s: %s begins like a %s image; format=%s would read it as one",
+			   k->spec.vdev, k->spec.target, format, format);
 	return &k->b;
 }
 

@@ -14,7 +14,7 @@
 #include "devices/block/disk_spec.h"
 #include "devices/block/image.h"
 
-#define BLK_MAX_QUEUES 32
+#define BLK_MAX_QUEUES IMAGE_MAX_QUEUES
 
 struct blk_queue {
 	struct blkback *dev;
@@ -47,15 +47,31 @@ struct blkback {
 	struct image image;
 	unsigned nr_queues;
 	struct blk_queue *queue[BLK_MAX_QUEUES];
-	int wake_fd;  /* a queue has something to tell the loop */
-	int timer_fd; /* looks for a new size */
+	int wake_fd;		   /* a queue has something to tell the loop */
+	int timer_fd;		   /* looks for a new size */
+	struct local_watch *media; /* of a drive's params */
+	_Atomic unsigned reported; /* errors */
 	struct blk_stats stats;
 };
+
+/* blkback.c. In the protocol's sectors of 512 bytes, whole ones of the disk's. */
+uint64_t blkback_sectors(const struct blkback *k);
+/* As Linux's blkback does: writes `sectors`, and its state again. */
+void blkback_tell_size(struct blkback *k);
+
+/* blk_media.c: what is in a drive, named by the backend's params. A program that writes
+ * them changes it (libxl_cdrom_insert does that). */
+void blk_media_publish(struct blkback *k);
+int blk_media_watch(struct blkback *k); /* 0 or -ENOMEM */
+void blk_media_unwatch(struct blkback *k);
 
 /* blk_queue.c. 0, or negative errno: then nothing is left but q itself. */
 int blk_queue_start(struct blk_queue *q, bool persistent);
 /* Waits for what is in flight, gives back all that is the frontend's. */
 void blk_queue_stop(struct blk_queue *q);
+/* Between the two the image may be exchanged; the frontend notices only that it waits. */
+void blk_queue_pause(struct blk_queue *q);
+int blk_queue_resume(struct blk_queue *q);
 
 /* blk_request.c: carries out q->request. */
 void blk_request_start(struct blk_queue *q);

@@ -10,8 +10,10 @@
 #include "devices/block/disk_spec.h"
 
 #define DEFAULT_RING_ORDER 4
+#define DEFAULT_TIMEOUT	   30
+#define MAX_TIMEOUT	   3600
 
-static const char *const formats[NR_DISK_FORMATS] = {"raw", "qcow2", "qcow", "vhd", "qed"};
+static const char *const formats[NR_DISK_FORMATS] = {"raw", "qcow2", "qcow", "vhd", "qed", "vmdk"};
 
 const char *disk_format_name(enum disk_format f)
 {
@@ -139,7 +141,7 @@ static int set_format(struct parser *p, const char *v)
 			p->spec->format = (enum disk_format)i;
 			return 0;
 		}
-	return bad(p, "unknown disk format '%s' (raw, qcow2, qcow, vhd or qed)", v);
+	return bad(p, "unknown disk format '%s' (raw, qcow2, qcow, vhd, qed or vmdk)", v);
 }
 
 static int set_vdev(struct parser *p, const char *v)
@@ -205,6 +207,13 @@ static int set_queues(struct parser *p, const char *v)
 	return 0;
 }
 
+static int set_timeout(struct parser *p, const char *v)
+{
+	if (!number(v, MAX_TIMEOUT, &p->spec->timeout) || !p->spec->timeout)
+		return bad(p, "timeout is 1 to %d seconds, not '%s'", MAX_TIMEOUT, v);
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*set)(struct parser *p, const char *value);
@@ -220,6 +229,7 @@ static const struct {
 	{"sector-size", set_sector_size},
 	{"ring-order", set_ring_order},
 	{"queues", set_queues},
+	{"timeout", set_timeout},
 };
 #define NR_KEYS	      (sizeof(keys) / sizeof(keys[0]))
 #define NR_POSITIONAL 4
@@ -317,6 +327,7 @@ int disk_spec_parse(struct disk_spec *spec, const char *text, char *err, size_t 
 	memset(spec, 0, sizeof(*spec));
 	spec->sector_size = 512;
 	spec->max_ring_order = DEFAULT_RING_ORDER;
+	spec->timeout = DEFAULT_TIMEOUT;
 	while (!rc && (word = strsep(&rest, ","))) {
 		word += strspn(word, " \t");
 		for (size_t n = strlen(word); n && (word[n - 1] == ' ' || word[n - 1] == '\t');)

@@ -9,10 +9,18 @@
 #include <stdint.h>
 #include <stddef.h>
 
-enum disk_format { DISK_RAW, DISK_QCOW2, DISK_QCOW, DISK_VHD, DISK_QED, NR_DISK_FORMATS };
+enum disk_format {
+	DISK_RAW,
+	DISK_QCOW2,
+	DISK_QCOW,
+	DISK_VHD,
+	DISK_QED,
+	DISK_VMDK, /* not one of xl's */
+	NR_DISK_FORMATS
+};
 
 struct disk_spec {
-	char *target; /* path; "" for an empty CD drive */
+	char *target; /* path or address of an NBD server; "" for an empty CD drive */
 	enum disk_format format;
 	char vdev[32];
 	unsigned number; /* virtual-device: what vdev means to the guest */
@@ -23,6 +31,7 @@ struct disk_spec {
 	unsigned sector_size; /* 512 or 4096 */
 	bool no_persistent, no_indirect, no_flush;
 	unsigned max_ring_order, max_queues; /* queues 0: one for each vcpu */
+	unsigned timeout;		     /* seconds that an NBD server may take for a request */
 };
 
 const char *disk_format_name(enum disk_format f);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/block/disk_spec.h"
 #include "devices/block/image.h"
 
 static int sizes(struct image *img)
@@ -35,11 +36,9 @@ static int sizes(struct image *img)
 	return 0;
 }
 
-int image_open(struct image *img, const char *path, bool readonly, char *err, size_t errlen)
+static int open_file(struct image *img, const char *path, char *err, size_t errlen)
 {
-	memset(img, 0, sizeof(*img));
-	img->readonly = readonly;
-	img->fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	img->fd = open(path, (img->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	int rc = img->fd < 0 ? -errno : sizes(img);
 	if (rc == -ENOTBLK)
 		snprintf(err, errlen, "%s: is neither a file nor a block device", path);
@@ -47,29 +46,75 @@ int image_open(struct image *img, const char *path, bool readonly, char *err, si
 		snprintf(err, errlen, "%s: %s (access=ro opens it read-only)", path, strerror(-rc));
 	else if (rc)
 		snprintf(err, errlen, "%s: %s", path, strerror(-rc));
-	else if (img->size < 512) {
-		snprintf(err, errlen, "%s: is smaller than a sector", path);
+	return rc;
+}
+
+/* What any image has until more is known of it. */
+static void init(struct image *img, const struct disk_spec *spec)
+{
+	memset(img, 0, sizeof(*img));
+	img->fd = -1;
+	img->readonly = spec->readonly;
+	img->can_flush = true;
+	img->max_queues = ~0u;
+	img->discard_granularity = 4096;
+}
+
+int image_open(struct image *img, const struct disk_spec *spec, unsigned queues, char *err,
+	       size_t errlen)
+{
+	int rc;
+
+	init(img, spec);
+	if (!spec->target[0])
+		return 0;
+	if (spec->format != DISK_RAW || image_is_uri(spec->target))
+		return image_nbd_open(img, spec, queues, err, errlen);
+	rc = open_file(img, spec->target, err, errlen);
+	if (!rc && img->size < spec->sector_size) {
+		snprintf(err, errlen, "%s: is smaller than a sector", spec->target);
 		rc = -EINVAL;
 	}
-	if (rc) {
+	if (rc)
 		image_close(img);
-		return rc;
-	}
-	img->can_discard = !readonly;
-	return 0;
+	img->can_discard = !img->readonly;
+	return rc;
 }
 
 void image_close(struct image *img)
 {
+	if (img->nbd)
+		image_nbd_close(img);
 	if (img->fd >= 0)
 		close(img->fd);
 	img->fd = -1;
+}
+
+int image_check(const struct disk_spec *spec, char *err, size_t errlen)
+{
+	struct image img;
+	int rc;
+
+	if (!spec->target[0] || image_is_uri(spec->target))
+		return 0;
+	if (spec->format == DISK_RAW) {
+		rc = image_open(&img, spec, 1, err, errlen);
+	} else {
+		init(&img, spec);
+		rc = open_file(&img, spec->target, err, errlen);
+		if (!rc)
+			rc = image_format_check(img.fd, spec, err, errlen);
+	}
+	image_close(&img);
+	return rc;
 }
 
 bool image_resized(struct image *img)
 {
 	uint64_t before = img->size;
 
+	if (img->fd < 0)
+		return false;
 	return !sizes(img) && img->size != before;
 }
 
@@ -92,6 +137,8 @@ struct image_queue *image_queue_create(struct image *img, unsigned depth)
 {
 	struct image_queue *q = NULL;
 
+	if (img->nbd)
+		return image_nbd_create(img, depth);
 	if (!getenv("XENOLITH_NO_IO_URING"))
 		q = image_uring_create(img, depth);
 	return q ? q : image_threads_create(img, depth);

@@ -15,27 +15,35 @@
 #include "devices/xenstore/local.h"
 #include "devices/xenstore/xenstore.h"
 
-struct blkfront *front_new(const char *fields)
+struct blkfront *front_new_on(const char *text)
 {
 	struct blkfront *f = calloc(1, sizeof(*f));
 	struct disk_spec spec;
-	char text[200], err[300];
+	char err[300];
 
 	f->t = test_domain_new(2, PROFILE_XEN_4_17);
 	ck_assert_int_eq(grant_table_grow(f->t->d, 4), 0);
 	f->loop = event_loop_create();
 	f->xs = xenstore_create(f->loop);
 	f->next_ref = 20;
-	snprintf(f->image, sizeof(f->image), "/tmp/blkfront.XXXXXX");
-	int fd = mkstemp(f->image);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, FRONT_IMAGE_SIZE), 0);
-	close(fd);
-	snprintf(text, sizeof(text), "%s,raw,xvda,%s", f->image, fields);
 	ck_assert_msg(!disk_spec_parse(&spec, text, err, sizeof(err)), "%s", err);
 	f->backend = blkback_create(f->loop, f->xs, f->t->d, &spec, err, sizeof(err));
 	ck_assert_msg(f->backend, "%s", err);
 	local_run(f->xs);
+	return f;
+}
+
+struct blkfront *front_new(const char *fields)
+{
+	char text[200], image[] = "/tmp/blkfront.XXXXXX";
+
+	int fd = mkstemp(image);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, FRONT_IMAGE_SIZE), 0);
+	close(fd);
+	snprintf(text, sizeof(text), "%s,raw,xvda,%s", image, fields);
+	struct blkfront *f = front_new_on(text);
+	strcpy(f->image, image);
 	return f;
 }
 
@@ -46,7 +54,8 @@ void front_free(struct blkfront *f)
 	event_loop_destroy(f->loop);
 	xenstore_destroy(f->xs);
 	test_domain_free(f->t);
-	unlink(f->image);
+	if (f->image[0])
+		unlink(f->image);
 	free(f);
 }
 

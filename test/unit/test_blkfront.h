@@ -40,6 +40,8 @@ struct blkfront {
 /* A disk on a sparse file of FRONT_IMAGE_SIZE with these further fields ("ro"); its
  * backend waits. */
 struct blkfront *front_new(const char *fields);
+/* The same on a target of the test's: all of xl's syntax. For `xvda`. */
+struct blkfront *front_new_on(const char *spec);
 void front_free(struct blkfront *f);
 /* Writes the frontend's keys and connects; ck_asserts that the backend is Connected. */
 void front_connect(struct blkfront *f, unsigned queues, unsigned order, bool persistent);
