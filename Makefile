@@ -80,6 +80,7 @@ demo: needs-demo
 CHECK_SUITES := \
 	test/lib/unit.sh \
 	"test/cli/cli_test.sh ./xenolith" \
+	"test/cli/create_test.sh ./xenolith" \
 	test/lib/valgrind.sh \
 	test/model/run.sh \
 	test/stress/run.sh \
@@ -94,7 +95,7 @@ check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
 	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites test/lib/unit.sh \
-		"test/cli/cli_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/linux/run.sh smoke"
+		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
 	@BUILD=$(BUILD) test/lib/run-suites $(CHECK_SUITES)

@@ -20,7 +20,7 @@ struct verb {
 	int (*run)(const struct verb *v, int argc, char **argv);
 };
 
-extern const struct verb verb_run, verb_info, verb_help, verb_version;
+extern const struct verb verb_run, verb_create, verb_info, verb_help, verb_version;
 
 /* All verbs; NULL ends the table. */
 extern const struct verb *const verbs[];

@@ -9,7 +9,24 @@
 #include <unistd.h>
 
 #include "vmm/runtime_dir.h"
+#include "vmm/run_options.h"
 #include "vmm/verb.h"
+
+void run_options_init(struct run_options *o)
+{
+	*o = (struct run_options){
+		.cmdline = "",
+		.memory_mib = MEMORY_DEF_MIB,
+		.nr_vcpus = 1,
+		.profile = abi_profile_get(PROFILE_XEN_4_17),
+		.p2m = P2M_IDENTITY,
+		.p2m_seed = P2M_DEFAULT_SEED,
+		.monitor = MONITOR_AUTO,
+		.gate = GATE_AUTO,
+		.console = CONSOLE_STDIO,
+		.log_level = LOG_WARN,
+	};
+}
 
 static int parse_ramdisk(void *into, const char *value, struct error *err)
 {
@@ -78,7 +95,7 @@ static int parse_name(void *into, const char *value, struct error *err)
 	return 0;
 }
 
-static int parse_profile(void *into, const char *value, struct error *err)
+int run_option_profile(void *into, const char *value, struct error *err)
 {
 	const char *names[NR_PROFILES + 1] = {NULL};
 	int i;
@@ -92,7 +109,7 @@ static int parse_profile(void *into, const char *value, struct error *err)
 	return 0;
 }
 
-static int parse_p2m(void *into, const char *value, struct error *err)
+int run_option_p2m(void *into, const char *value, struct error *err)
 {
 	struct run_options *o = into;
 	unsigned long long seed = P2M_DEFAULT_SEED;
@@ -116,7 +133,7 @@ static int parse_p2m(void *into, const char *value, struct error *err)
 	return 0;
 }
 
-static int parse_monitor(void *into, const char *value, struct error *err)
+int run_option_monitor(void *into, const char *value, struct error *err)
 {
 	static const char *const names[] = {
 		[MONITOR_AUTO] = "auto",
@@ -136,7 +153,7 @@ static int parse_monitor(void *into, const char *value, struct error *err)
 	return 0;
 }
 
-static int parse_gate(void *into, const char *value, struct error *err)
+int run_option_gate(void *into, const char *value, struct error *err)
 {
 	static const char *const names[] = {
 		[GATE_AUTO] = "auto",
@@ -152,7 +169,7 @@ static int parse_gate(void *into, const char *value, struct error *err)
 	return 0;
 }
 
-static int parse_stats(void *into, const char *value, struct error *err)
+int run_option_stats(void *into, const char *value, struct error *err)
 {
 	struct run_options *o = into;
 
@@ -200,7 +217,7 @@ static int parse_console(void *into, const char *value, struct error *err)
 		value);
 }
 
-static int parse_xenstore(void *into, const char *value, struct error *err)
+int run_option_xenstore(void *into, const char *value, struct error *err)
 {
 	const size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path);
 
@@ -226,7 +243,7 @@ static int parse_disk(void *into, const char *value, struct error *err)
 	return add_device(into, &disk_kind, value, err);
 }
 
-static int parse_paused(void *into, const char *value, struct error *err)
+int run_option_paused(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->paused = true;
 	return 0;
@@ -237,13 +254,13 @@ static int parse_vif(void *into, const char *value, struct error *err)
 	return add_device(into, &vif_kind, value, err);
 }
 
-static int parse_quiet(void *into, const char *value, struct error *err)
+int run_option_quiet(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->log_level = LOG_ERROR;
 	return 0;
 }
 
-static int parse_verbose(void *into, const char *value, struct error *err)
+int run_option_verbose(void *into, const char *value, struct error *err)
 {
 	struct run_options *o = into;
 
@@ -285,20 +302,20 @@ static const struct option options[] = {
 	{.name = "profile",
 	 .arg = "NAME",
 	 .help = "version of Xen to imitate: xen-3.0.1, xen-3.0.2,\nxen-4.17 (default)",
-	 .parse = parse_profile},
+	 .parse = run_option_profile},
 	{.name = "p2m",
 	 .arg = "ORDER",
 	 .help = "machine frames of the guest's memory: identity (default),\n"
 		 "or shuffle[:SEED] to tell pfns from mfns",
-	 .parse = parse_p2m},
+	 .parse = run_option_p2m},
 	{.name = "monitor",
 	 .arg = "KIND",
 	 .help = "where hypercalls are handled: auto (default), forward",
-	 .parse = parse_monitor},
+	 .parse = run_option_monitor},
 	{.name = "gate",
 	 .arg = "KIND",
 	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall",
-	 .parse = parse_gate},
+	 .parse = run_option_gate},
 	{.name = "disk",
 	 .arg = "SPEC",
 	 .help = "a disk, as in xl's configuration: FILE,FORMAT,xvda,rw\n(formats: raw, qcow2, vhd, vmdk, qed, qcow; man xenolith,\nDISKS); may be given again",
@@ -317,27 +334,27 @@ static const struct option options[] = {
 	{.name = "paused",
 	 .letter = 'p',
 	 .help = "start paused, until 'xenolith unpause'",
-	 .parse = parse_paused},
+	 .parse = run_option_paused},
 	{.name = "xenstore",
 	 .arg = "PATH",
 	 .help = "socket of the domain's xenstore (default: xenstore.sock in\n"
 		 "$XDG_RUNTIME_DIR/xenolith/NAME or, for root, /run/xenolith/NAME)",
-	 .parse = parse_xenstore},
+	 .parse = run_option_xenstore},
 	{.name = "stats",
 	 .arg = "FILE",
 	 .arg_optional = true,
 	 .help = "write statistics to FILE (stderr) when the guest ends",
-	 .parse = parse_stats},
-	{.name = "quiet", .letter = 'q', .help = "no messages but errors", .parse = parse_quiet},
+	 .parse = run_option_stats},
+	{.name = "quiet", .letter = 'q', .help = "no messages but errors", .parse = run_option_quiet},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .help = "more messages; twice: even more",
-	 .parse = parse_verbose},
+	 .parse = run_option_verbose},
 	{.name = NULL},
 };
 
 /* A regular file with something in it that we may read. */
-static int check_file(const char *what, const char *path, struct error *err)
+int run_check_file(const char *what, const char *path, struct error *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -385,21 +402,13 @@ static int complete(struct run_options *o, struct error *err)
 
 static int run(const struct verb *v, int argc, char **argv)
 {
-	struct run_options o = {
-		.cmdline = "",
-		.memory_mib = MEMORY_DEF_MIB,
-		.nr_vcpus = 1,
-		.profile = abi_profile_get(PROFILE_XEN_4_17),
-		.p2m = P2M_IDENTITY,
-		.p2m_seed = P2M_DEFAULT_SEED,
-		.monitor = MONITOR_AUTO,
-		.gate = GATE_AUTO,
-		.console = CONSOLE_STDIO,
-		.log_level = LOG_WARN,
-	};
+	struct run_options o;
 	struct error err;
 	int status;
-	int n = verb_parse(v, argc, argv, &o, 1, &status);
+	int n;
+
+	run_options_init(&o);
+	n = verb_parse(v, argc, argv, &o, 1, &status);
 
 	if (n < 0)
 		return status;
@@ -408,8 +417,8 @@ static int run(const struct verb *v, int argc, char **argv)
 	o.kernel = argv[0];
 	if (complete(&o, &err))
 		return bad_usage("%s", err.text);
-	if (check_file("kernel", o.kernel, &err) ||
-	    (o.ramdisk && check_file("ramdisk", o.ramdisk, &err)))
+	if (run_check_file("kernel", o.kernel, &err) ||
+	    (o.ramdisk && run_check_file("ramdisk", o.ramdisk, &err)))
 		return bad_usage("%s", err.text);
 	if (!o.name)
 		o.name = default_name(o.kernel);

@@ -7,7 +7,8 @@
 #include "vmm/suggest.h"
 #include "vmm/verb.h"
 
-const struct verb *const verbs[] = {&verb_run, &verb_info, &verb_help, &verb_version, NULL};
+const struct verb *const verbs[] = {&verb_run,	&verb_create,  &verb_info,
+				    &verb_help, &verb_version, NULL};
 
 int bad_usage(const char *fmt, ...)
 {

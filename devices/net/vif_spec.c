@@ -395,6 +395,9 @@ static int check_user(struct parser *p)
 	if (!s->network.s_addr) {
 		s->network.s_addr = htonl(0x0a000200);
 		s->netmask.s_addr = htonl(0xffffff00);
+		/* xl's files know the guest's address, and nothing of our network. */
+		if (inet_aton(s->ip, &s->address))
+			s->network.s_addr = s->address.s_addr & s->netmask.s_addr;
 	}
 	s->address.s_addr = htonl(ntohl(s->network.s_addr) + 15);
 	if (!s->ip[0])

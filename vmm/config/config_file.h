@@ -19,7 +19,6 @@
 #define CONFIG_FILE_MAX	 (1u << 20) /* bytes */
 #define CONFIG_KEYS_MAX	 1024
 #define CONFIG_NEST_MAX	 16 /* lists in lists */
-#define CONFIG_LINE_NONE 0
 
 enum config_type { CONFIG_STRING, CONFIG_LIST };
 

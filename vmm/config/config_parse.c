@@ -68,10 +68,12 @@ static int no_memory(struct config_lexer *l)
 
 static int unexpected(struct config_lexer *l, const char *wanted)
 {
+	bool value_wanted = !strncmp(wanted, "a value", 7);
+
 	if (l->word == WORD_KEY)
 		return config_lex_error(l, l->word_line, l->word_column,
-					"%s is expected here, not '%s'; a string needs quotes",
-					wanted, l->text);
+					"%s is expected here, not '%s'%s", wanted, l->text,
+					value_wanted ? "; a string needs quotes" : "");
 	return config_lex_error(l, l->word_line, l->word_column, "%s is expected here, not %s",
 				wanted, config_word_name(l->word));
 }

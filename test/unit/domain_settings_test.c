@@ -1,0 +1,473 @@
+/*
+ * What keys mean: xl.cfg(5) and xl's own reading of it (tools/xl/xl_parse.c).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "test/unit/test_run.h"
+#include "vmm/config/keys.h"
+
+static struct domain_settings s;
+static struct error err;
+static unsigned warnings;
+static char warned[600];
+
+static void setup(void)
+{
+	domain_settings_init(&s);
+	warnings = 0;
+	warned[0] = err.text[0] = 0;
+}
+
+static void teardown(void)
+{
+	domain_settings_free(&s);
+}
+
+static void warn(void *arg, const char *text)
+{
+	ck_assert_ptr_eq(arg, &s);
+	warnings++;
+	snprintf(warned, sizeof(warned), "%s", text);
+}
+
+#define GOOD "name='g'\nkernel='/k'\n"
+
+/* A file that begins with these two lines. */
+static int read_more(const char *text)
+{
+	struct settings_reader r = {
+		.settings = &s, .source = "f.cfg", .warn = warn, .arg = &s, .err = &err};
+	int rc = config_file_parse(&s.file, "f.cfg", GOOD, strlen(GOOD), &err);
+	char padded[4096];
+
+	snprintf(padded, sizeof(padded), "\n\n%s", text);
+	ck_assert_int_eq(rc, 0);
+	rc = config_file_parse(&s.file, "f.cfg", padded, strlen(padded), &err);
+	return rc ? rc : domain_settings_read(&r);
+}
+
+static void again(void)
+{
+	teardown();
+	setup();
+}
+
+static const struct config_key *row(const char *key)
+{
+	for (const struct config_key *k = config_keys; k->key; k++)
+		if (!strcmp(k->key, key))
+			return k;
+	return NULL;
+}
+
+/* Every key that xl.cfg(5) of Xen 4.17 to 4.22 documents. */
+START_TEST(every_documented_key_has_a_row)
+{
+	static const char *const documented[] = {
+		"acpi",
+		"acpi_firmware",
+		"acpi_laptop_slate",
+		"acpi_s3",
+		"acpi_s4",
+		"altp2m",
+		"altp2m_count",
+		"altp2mhvm",
+		"apic",
+		"arm_sci",
+		"bios",
+		"bios_path_override",
+		"boot",
+		"bootloader",
+		"bootloader_args",
+		"bootloader_restrict",
+		"bootloader_user",
+		"builder",
+		"cap",
+		"channel",
+		"cmdline",
+		"cpu_weight",
+		"cpuid",
+		"cpus",
+		"cpus_soft",
+		"device_model_args",
+		"device_model_args_hvm",
+		"device_model_args_pv",
+		"device_model_override",
+		"device_model_stubdomain_override",
+		"device_model_stubdomain_seclabel",
+		"device_model_user",
+		"device_model_version",
+		"device_tree",
+		"disk",
+		"dm_restrict",
+		"driver_domain",
+		"dtdev",
+		"e820_host",
+		"extra",
+		"firmware",
+		"gfx_passthru",
+		"gic_version",
+		"hap",
+		"hdtype",
+		"hpet",
+		"hvm_pirq",
+		"init_seclabel",
+		"iomem",
+		"ioports",
+		"irqs",
+		"kernel",
+		"keymap",
+		"llc_colors",
+		"localtime",
+		"max_event_channels",
+		"max_grant_frames",
+		"max_grant_version",
+		"max_maptrack_frames",
+		"maxmem",
+		"maxvcpus",
+		"mca_caps",
+		"memory",
+		"mmio_hole",
+		"ms_vm_genid",
+		"msr_relaxed",
+		"name",
+		"nestedhvm",
+		"nographic",
+		"nomigrate",
+		"nr_spis",
+		"nx",
+		"on_crash",
+		"on_poweroff",
+		"on_reboot",
+		"on_soft_reset",
+		"on_watchdog",
+		"oos",
+		"p9",
+		"pae",
+		"passthrough",
+		"pci",
+		"pci_msitranslate",
+		"pci_permissive",
+		"pci_power_mgmt",
+		"pci_seize",
+		"pool",
+		"pvcalls",
+		"pvshim",
+		"pvshim_cmdline",
+		"pvshim_extra",
+		"pvshim_path",
+		"ramdisk",
+		"rdm",
+		"rdm_mem_boundary",
+		"root",
+		"rtc_timeoffset",
+		"sdl",
+		"seclabel",
+		"serial",
+		"shadow_memory",
+		"smbios",
+		"smbios_firmware",
+		"soundhw",
+		"spice",
+		"spice_clipboard_sharing",
+		"spice_image_compression",
+		"spice_streaming_video",
+		"spiceagent_mouse",
+		"spicedisable_ticketing",
+		"spicehost",
+		"spicepasswd",
+		"spiceport",
+		"spicetls_port",
+		"spiceusbredirection",
+		"spicevdagent",
+		"stdvga",
+		"stubdomain_cmdline",
+		"stubdomain_kernel",
+		"stubdomain_memory",
+		"stubdomain_ramdisk",
+		"sve",
+		"tee",
+		"timer_mode",
+		"trap_unmapped_accesses",
+		"tsc_mode",
+		"type",
+		"usb",
+		"usbctrl",
+		"usbdev",
+		"usbdevice",
+		"usbversion",
+		"uuid",
+		"vcpus",
+		"vdispl",
+		"vendor_device",
+		"vfb",
+		"vga",
+		"videoram",
+		"vif",
+		"viridian",
+		"virtio",
+		"vkb",
+		"vkb_device",
+		"vmtrace_buf_kb",
+		"vnc",
+		"vncdisplay",
+		"vnclisten",
+		"vncpasswd",
+		"vncunused",
+		"vnuma",
+		"vpmu",
+		"vpt_align",
+		"vsnd",
+		"vtpm",
+		"vuart",
+		"xen_platform_pci",
+		"xen_platform_pci_bar_uc",
+		"xend_suspend_evtchn_compat",
+		"xenstore_feature_mask",
+		"xenstore_quota",
+	};
+
+	for (unsigned i = 0; i < sizeof(documented) / sizeof(documented[0]); i++)
+		ck_assert_msg(row(documented[i]), "%s", documented[i]);
+	for (const struct config_key *k = config_keys; k->key; k++) {
+		ck_assert_msg(row(k->key) == k, "%s is there twice", k->key);
+		ck_assert_msg((k->set != key_warn && k->set != key_refuse) || k->note, "%s",
+			      k->key);
+	}
+}
+END_TEST
+
+START_TEST(defaults)
+{
+	ck_assert_int_eq(read_more(""), 0);
+	ck_assert_str_eq(s.run.name, "g");
+	ck_assert(s.run.name_given);
+	ck_assert_str_eq(s.run.kernel, "/k");
+	ck_assert_ptr_null(s.run.ramdisk);
+	ck_assert_str_eq(s.run.cmdline, "");
+	ck_assert_uint_eq(s.run.memory_mib, MEMORY_DEF_MIB);
+	ck_assert_uint_eq(s.run.maxmem_mib, MEMORY_DEF_MIB);
+	ck_assert_uint_eq(s.run.nr_vcpus, 1);
+	ck_assert_uint_eq(s.run.max_vcpus, 1);
+	ck_assert_uint_eq(s.run.max_evtchn_port, 0);
+	ck_assert_int_eq(s.on[SHUTDOWN_poweroff], ON_DESTROY);
+	ck_assert_int_eq(s.on[SHUTDOWN_reboot], ON_RESTART);
+	ck_assert_int_eq(s.on[SHUTDOWN_crash], ON_DESTROY);
+	ck_assert_int_eq(s.on[SHUTDOWN_watchdog], ON_DESTROY);
+	ck_assert_int_eq(s.on[SHUTDOWN_soft_reset], ON_SOFT_RESET);
+	/* Random, of RFC 4122's version 4. */
+	ck_assert(s.run.has_uuid);
+	ck_assert_uint_eq(s.run.uuid[6] >> 4, 4);
+	ck_assert_uint_eq(s.run.uuid[8] >> 6, 2);
+	ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
+START_TEST(sizes)
+{
+	static const struct {
+		const char *text;
+		unsigned memory, maxmem, vcpus, maxvcpus;
+	} cases[] = {
+		{"memory=64", 64, 64, 1, 1},
+		{"memory='64'; vcpus='2'", 64, 64, 2, 2},
+		{"memory=64; maxmem=128", 64, 128, 1, 1},
+		{"maxmem=128", 128, 128, 1, 1},
+		{"memory=0x40; vcpus=010", 64, 64, 8, 8},
+		{"vcpus=2; maxvcpus=4", MEMORY_DEF_MIB, MEMORY_DEF_MIB, 2, 4},
+		{"maxvcpus=4", MEMORY_DEF_MIB, MEMORY_DEF_MIB, 1, 4},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_msg(!read_more(cases[i].text), "%s: %s", cases[i].text, err.text);
+		ck_assert_uint_eq(s.run.memory_mib, cases[i].memory);
+		ck_assert_uint_eq(s.run.maxmem_mib, cases[i].maxmem);
+		ck_assert_uint_eq(s.run.nr_vcpus, cases[i].vcpus);
+		ck_assert_uint_eq(s.run.max_vcpus, cases[i].maxvcpus);
+		again();
+	}
+}
+END_TEST
+
+/* xl's parse_cmdline(). */
+START_TEST(command_lines)
+{
+	static const struct {
+		const char *text, *cmdline;
+		unsigned warnings;
+	} cases[] = {
+		{"extra='quiet'", "quiet", 0},
+		{"root='/dev/xvda2 ro'", "root=/dev/xvda2 ro", 0},
+		{"root='/dev/xvda2 ro'; extra='4'", "root=/dev/xvda2 ro 4", 0},
+		{"extra='4'; root='/dev/xvda2'", "root=/dev/xvda2 4", 0},
+		{"cmdline='a'", "a", 0},
+		{"cmdline='a'; extra='b'", "a", 1},
+		{"cmdline='a'; root='b'; extra='c'", "a", 1},
+		{"cmdline=''; extra='b'", "b", 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_msg(!read_more(cases[i].text), "%s: %s", cases[i].text, err.text);
+		ck_assert_str_eq(s.run.cmdline, cases[i].cmdline);
+		ck_assert_uint_eq(warnings, cases[i].warnings);
+		again();
+	}
+}
+END_TEST
+
+START_TEST(uuids)
+{
+	static const uint8_t bytes[16] = {0x5e, 0x4b, 0x5a, 0x08, 0x60, 0xae, 0x4e, 0x2c,
+					  0x8a, 0x52, 0x1f, 0x2a, 0x9c, 0x3f, 0x7d, 0x10};
+
+	ck_assert_int_eq(read_more("uuid='5e4b5a08-60AE-4e2c-8a52-1f2a9c3f7d10'"), 0);
+	ck_assert_mem_eq(s.run.uuid, bytes, sizeof(bytes));
+}
+END_TEST
+
+START_TEST(actions)
+{
+	static const char *const names[NR_ON_ACTIONS] = {
+		"destroy",	    "restart",		"rename-restart", "preserve",
+		"coredump-destroy", "coredump-restart", "soft-reset"};
+	char text[100];
+
+	for (unsigned a = 0; a < ON_SOFT_RESET; a++) {
+		snprintf(text, sizeof(text), "on_poweroff='%s'; on_crash='%s'", names[a], names[a]);
+		ck_assert_int_eq(read_more(text), 0);
+		ck_assert_uint_eq(s.on[SHUTDOWN_poweroff], a);
+		ck_assert_uint_eq(s.on[SHUTDOWN_crash], a);
+		ck_assert_int_eq(s.on[SHUTDOWN_watchdog], ON_DESTROY);
+		ck_assert_str_eq(on_action_name((enum on_action)a), names[a]);
+		again();
+	}
+	ck_assert_int_eq(read_more("on_soft_reset='soft-reset'; on_watchdog='restart'"), 0);
+	ck_assert_int_eq(s.on[SHUTDOWN_watchdog], ON_RESTART);
+}
+END_TEST
+
+START_TEST(disks)
+{
+	ck_assert_int_eq(read_more("disk = [ 'phy:/dev/x,xvda1,w', '/y,raw,xvdb,ro' ]"), 0);
+	ck_assert_uint_eq(s.run.nr_devices, 2);
+	ck_assert_ptr_eq(s.run.device[0].kind, &disk_kind);
+	ck_assert_str_eq(s.run.device[0].spec, "phy:/dev/x,xvda1,w");
+	ck_assert_str_eq(s.run.device[1].spec, "/y,raw,xvdb,ro");
+}
+END_TEST
+
+START_TEST(bootloaders)
+{
+	ck_assert_int_eq(read_more("kernel=''; bootloader='/usr/lib/xen-4.17/bin/pygrub'\n"
+				   "disk=['/x,raw,xvda,w']\n"
+				   "bootloader_args=['--entry=1', '--args=a b']"),
+			 0);
+	ck_assert_ptr_null(s.run.kernel);
+	ck_assert_uint_eq(s.nr_bootloader_args, 2);
+	ck_assert_str_eq(s.bootloader_arg[1], "--args=a b");
+	ck_assert_ptr_null(s.bootloader_arg[2]);
+	again();
+	/* The deprecated form. */
+	ck_assert_int_eq(read_more("bootloader='pygrub'; disk=['/x,raw,xvda,w']\n"
+				   "bootloader_args=' --entry=1  -q '"),
+			 0);
+	ck_assert_uint_eq(s.nr_bootloader_args, 2);
+	ck_assert_str_eq(s.bootloader_arg[0], "--entry=1");
+	ck_assert_str_eq(s.bootloader_arg[1], "-q");
+}
+END_TEST
+
+/* What asks for nothing is no trouble; the rest is a warning with its line, or an error. */
+START_TEST(keys_that_are_not_used)
+{
+	static const char *const quiet[] = {
+		"vnc=0",   "sdl='0'",		"usbdevice=''",	   "pci=[]",
+		"vtpm=[]", "ioports=[]",	"nomigrate=1",	   "serial=''",
+		"p9=[ ]",  "builder='generic'", "builder='linux'", "type='pv'"};
+
+	for (unsigned i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++) {
+		ck_assert_msg(!read_more(quiet[i]), "%s: %s", quiet[i], err.text);
+		ck_assert_msg(!warnings, "%s: %s", quiet[i], warned);
+		again();
+	}
+	for (const struct config_key *k = config_keys; k->key; k++) {
+		char text[100];
+		if (k->set != key_warn && k->set != key_refuse)
+			continue;
+		snprintf(text, sizeof(text), "%s = [ 'x' ]", k->key);
+		int rc = read_more(text);
+		if (k->set == key_warn) {
+			ck_assert_msg(!rc && warnings == 1, "%s: %s", text, err.text);
+			ck_assert_msg(!strncmp(warned, "f.cfg:3: ", 9), "%s", warned);
+			ck_assert_msg(strstr(warned, k->key) && strstr(warned, k->note), "%s",
+				      warned);
+		} else {
+			ck_assert_msg(rc == -EINVAL, "%s", text);
+			ck_assert_msg(!strncmp(err.text, "f.cfg:3:1: ", 11), "%s", err.text);
+			ck_assert_msg(strstr(err.text, k->note), "%s", err.text);
+		}
+		again();
+	}
+}
+END_TEST
+
+START_TEST(errors)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{"name=''", "f.cfg:3:6: a name has 1 to 63"},
+		{"name=[]", "f.cfg:3:6: name is a single value"},
+		{"kernel=['/k']", "f.cfg:3:8: kernel is a single value"},
+		{"kernel=''", "f.cfg: there is no kernel"},
+		{"memory=15", "f.cfg:3:8: memory is 16 to 1048576, not 15"},
+		{"memory=99999999999999999999", "f.cfg:3:8: memory is a number"},
+		{"memory=''", "memory is a number, not ''"},
+		{"memory=1; maxmem=1", "memory is 16"},
+		{"memory=64; maxmem=32", "f.cfg:3:19: maxmem is less"},
+		{"maxvcpus=1; vcpus=2", "f.cfg:3:10: maxvcpus is less"},
+		{"vcpus=33", "f.cfg:3:7: vcpus is 1 to 32"},
+		{"type='hvm'", "f.cfg:3:6: only guests of type"},
+		{"builder='hvm'", "f.cfg:3:9: only PV guests"},
+		{"on_crash='x'", "f.cfg:3:10: on_crash is destroy"},
+		{"on_crash='soft-reset'", "nothing for PV"},
+		{"disk='x'", "f.cfg:3:6: disk is a list"},
+		{"disk=['x', 'y']", "f.cfg:3:7: disk 'x'"},
+		{"disk=['/x,raw,xvda,w', []]", "f.cfg:3:24: disk is a list of strings"},
+		{"bootloader='x'", "f.cfg:3:12: 'x' is a program for"},
+		{"bootloader='pygrub'", "f.cfg:3:12: there is no disk"},
+		{"bootloader_args=[['x']]", "list of strings"},
+		{"firmware='bios'; kernel=''", "f.cfg:3:10: the firmware of a PV guest"},
+		{"uuid='x'", "f.cfg:3:6: a uuid looks like"},
+		{"memori=1", "f.cfg:3:1: there is no key 'memori'; did you mean 'memory'?"},
+		{"qwertzuiop=1", "f.cfg:3:1: there is no key 'qwertzuiop'; xl.cfg(5) lists them"},
+		{"max_event_channels=131072", "max_event_channels is 1 to 131071"},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_msg(read_more(cases[i].text) == -EINVAL, "%s", cases[i].text);
+		ck_assert_msg(strstr(err.text, cases[i].says), "%s: %s", cases[i].text, err.text);
+		again();
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		every_documented_key_has_a_row,
+		defaults,
+		sizes,
+		command_lines,
+		uuids,
+		actions,
+		disks,
+		bootloaders,
+		keys_that_are_not_used,
+		errors,
+	};
+
+	return RUN_TESTS("domain_settings", setup, teardown, tests);
+}

@@ -1,0 +1,250 @@
+/*
+ * `xenolith create`, as xl does it: the command waits until the domain is up, and a child
+ * that outlives it stays with the domain and with those that follow it.
+ */
+#include "vmm/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/boot/bootloader.h"
+#include "vmm/create_wait.h"
+#include "vmm/log_file.h"
+#include "vmm/verb.h"
+
+/* Between a domain and the one that follows it, as xl sleeps. */
+#define RESTART_PAUSE_S 2
+/* Xen's older toolstack refused a restart after less than a minute (xend: XendDomainInfo,
+ * MINIMUM_RESTART_TIME). A guest that is meant to reboot early does so a few times at
+ * most. */
+#define SHORT_LIFE_NS	10000000000ull
+#define MAX_SHORT_LIVES 5
+
+/* The child's. */
+struct creation {
+	const struct create_options *o;
+	struct domain_settings *s;
+	struct boot_files boot;
+	sigset_t signals; /* that end a domain */
+	int tell_fd;	  /* create_wait.h */
+	int log_fd;	  /* -1: in the foreground */
+};
+
+static void on_doing(void *arg, const char *what)
+{
+	create_tell_doing(((struct creation *)arg)->tell_fd, what);
+}
+
+/* From now on on our own. */
+static void go_to_background(struct creation *c)
+{
+	setsid();
+	dup2(c->log_fd, STDERR_FILENO);
+	dup2(c->log_fd, STDOUT_FILENO);
+	close(c->log_fd);
+	c->log_fd = -1;
+}
+
+static void on_up(void *arg, const char *name, unsigned domid)
+{
+	struct creation *c = arg;
+
+	boot_files_free(&c->boot);
+	if (c->log_fd >= 0)
+		go_to_background(c);
+	create_tell_up(c->tell_fd, name, domid);
+	if (c->tell_fd >= 0 && !c->o->foreground && !c->o->console) {
+		close(c->tell_fd);
+		c->tell_fd = -1;
+	}
+}
+
+static const char *first_disk(const struct run_options *o)
+{
+	for (unsigned i = 0; i < o->nr_devices; i++)
+		if (!strcmp(o->device[i].kind->option, "disk"))
+			return o->device[i].spec;
+	return NULL;
+}
+
+/* The guest's own boot loader is asked anew for each domain: a reboot may be meant for a
+ * new kernel. */
+static int find_kernel(struct creation *c, struct run_options *run)
+{
+	struct boot_files *b = &c->boot;
+	struct error err;
+
+	if (!c->s->bootloader)
+		return 0;
+	on_doing(c, "looking for the kernel in the first disk");
+	if (bootloader_run(b, first_disk(run), c->s->bootloader_arg, c->s->run.cmdline, &err))
+		return bad_usage("%s", err.text);
+	if (strlen(b->cmdline) >= MAX_GUEST_CMDLINE)
+		return bad_usage("the boot loader's command line has more than %d characters",
+				 MAX_GUEST_CMDLINE - 1);
+	run->kernel = b->kernel_name;
+	run->kernel_data = b->kernel;
+	run->kernel_size = b->kernel_size;
+	run->ramdisk = b->ramdisk ? b->ramdisk_name : NULL;
+	run->ramdisk_data = b->ramdisk;
+	run->ramdisk_size = b->ramdisk_size;
+	run->cmdline = b->cmdline;
+	return 0;
+}
+
+static void say(const struct creation *c, enum log_level level, const char *text)
+{
+	if (level <= c->s->run.log_level)
+		fprintf(stderr, "xenolith: %s: %s\n", c->s->run.name, text);
+}
+
+static bool restarts(enum on_action a)
+{
+	return a == ON_RESTART || a == ON_RENAME_RESTART || a == ON_COREDUMP_RESTART;
+}
+
+/* Is there to be another domain? */
+static bool follows(struct creation *c, const struct run_result *res, unsigned *short_lives)
+{
+	if (!res->ran || !res->shut_down || res->shutdown_code >= NR_SHUTDOWN_CODES ||
+	    !restarts(c->s->on[res->shutdown_code]))
+		return false;
+	*short_lives = res->lived < SHORT_LIFE_NS ? *short_lives + 1 : 0;
+	if (*short_lives < MAX_SHORT_LIVES)
+		return true;
+	fprintf(stderr,
+		"xenolith: %s: not restarted any more: it has ended within %llu s, %u times "
+		"in a row\n",
+		c->s->run.name, SHORT_LIFE_NS / 1000000000, *short_lives);
+	return false;
+}
+
+/* 128 + n when signal n came meanwhile. */
+static int restart_pause(const struct creation *c)
+{
+	struct timespec t = {.tv_sec = RESTART_PAUSE_S};
+	int sig = sigtimedwait(&c->signals, NULL, &t);
+
+	return sig > 0 ? 128 + sig : 0;
+}
+
+/* One domain after the other. */
+static int live(struct creation *c)
+{
+	struct run_result res;
+	unsigned short_lives = 0;
+	int status;
+
+	for (;;) {
+		struct run_options run = c->s->run;
+
+		run.hooks = (struct run_hooks){.arg = c, .doing = on_doing, .up = on_up};
+		status = find_kernel(c, &run);
+		if (status)
+			return status;
+		status = domain_run(&run, &res);
+		boot_files_free(&c->boot);
+		if (!follows(c, &res, &short_lives))
+			/* It should have been, and is no more. */
+			return short_lives == MAX_SHORT_LIVES && !status ? EXIT_GUEST_CRASHED
+									 : status;
+		say(c, LOG_WARN, "restarting");
+		c->s->run.paused = false; /* only the first is left so */
+		status = restart_pause(c);
+		if (status)
+			return status;
+	}
+}
+
+static void input_from_nowhere(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		dup2(fd, STDIN_FILENO);
+		close(fd);
+	}
+}
+
+static int child(struct creation *c)
+{
+	const struct create_options *o = c->o;
+	struct run_options *run = &c->s->run;
+
+	sigprocmask(SIG_UNBLOCK, &c->signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (o->foreground || o->console) {
+		/* The parent ends us as it should, unless it is killed itself. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	}
+	if (o->console) {
+		run->console = CONSOLE_STDIO;
+	} else {
+		run->console = CONSOLE_SOCKET;
+		input_from_nowhere();
+	}
+	return live(c);
+}
+
+/* Opens the log; a domain without one is better than none. */
+static int open_log(const struct create_options *o, const struct domain_settings *s)
+{
+	struct error err;
+	char path[4096];
+
+	if (o->foreground || o->console)
+		return -1;
+	int fd = log_file_open(s->run.name, path, sizeof(path), &err);
+	if (fd >= 0)
+		return fd;
+	bad_usage("there will be no log: %s", err.text);
+	return open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+int domain_create_new(const struct create_options *o, struct domain_settings *s)
+{
+	struct creation c = {.o = o, .s = s, .tell_fd = -1, .log_fd = -1};
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC)) {
+		bad_usage("cannot make a pipe: %s", strerror(errno));
+		return EXIT_HOST_FAILED;
+	}
+	sigemptyset(&c.signals);
+	sigaddset(&c.signals, SIGINT);
+	sigaddset(&c.signals, SIGTERM);
+	sigaddset(&c.signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &c.signals, NULL);
+	struct create_wait w = {
+		.fd = fd[0],
+		.signal_fd = signalfd(-1, &c.signals, SFD_CLOEXEC),
+		.quiet = o->quiet,
+		.until_end = o->foreground || o->console,
+		.patience_ms = 2000,
+	};
+	fflush(NULL);
+	w.child = fork();
+	if (w.child < 0) {
+		bad_usage("cannot start a process: %s", strerror(errno));
+		return EXIT_HOST_FAILED;
+	}
+	if (!w.child) {
+		close(fd[0]);
+		close(w.signal_fd);
+		c.tell_fd = fd[1];
+		c.log_fd = open_log(o, s);
+		return child(&c);
+	}
+	close(fd[1]);
+	int status = create_wait(&w);
+	close(fd[0]);
+	close(w.signal_fd);
+	return status;
+}
