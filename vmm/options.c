@@ -72,12 +72,13 @@ static int parse_long(const struct option *table, const char *word, const char *
 	return o->parse(into, value, err);
 }
 
-/* Letters take no arguments and may be joined: -vv. */
-static int parse_letters(const struct option *table, const char *letters, void *into, bool *help,
-			 struct error *err)
+/* Letters may be joined: -vv. An argument is the rest of the word, or the next one. */
+static int parse_letters(const struct option *table, const char *letters, const char *next,
+			 void *into, bool *help, bool *used, struct error *err)
 {
 	for (; *letters && !*help; letters++) {
 		const struct option *o = find_short(table, *letters);
+		const char *value = NULL;
 		int rc;
 
 		if (!o)
@@ -87,8 +88,16 @@ static int parse_letters(const struct option *table, const char *letters, void *
 			*help = true;
 			return 0;
 		}
-		rc = o->parse(into, NULL, err);
-		if (rc)
+		if (o->arg && !o->arg_optional) {
+			value = letters[1] ? letters + 1 : next;
+			*used = !letters[1];
+			if (!value)
+				return error_set(err, -EINVAL,
+						 "option -%c needs an argument: -%c %s", *letters,
+						 *letters, o->arg);
+		}
+		rc = o->parse(into, value, err);
+		if (rc || value)
 			return rc;
 	}
 	return 0;
@@ -114,7 +123,9 @@ int options_parse(const struct option *table, int argc, char **argv, void *into,
 					&used, err);
 			i += used;
 		} else {
-			rc = parse_letters(table, a + 1, into, help, err);
+			rc = parse_letters(table, a + 1, i + 1 < argc ? argv[i + 1] : NULL, into,
+					   help, &used, err);
+			i += used;
 		}
 	}
 	return rc ? rc : words;

@@ -21,12 +21,21 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_create, verb_info, verb_help, verb_version;
+/* verb_list.c, verb_power.c, verb_tune.c, verb_device.c, ... */
+extern const struct verb verb_list, verb_vcpu_list, verb_domid, verb_domname, verb_uptime,
+	verb_console, verb_shutdown, verb_reboot, verb_destroy, verb_pause, verb_unpause,
+	verb_sysrq, verb_mem_set, verb_vcpu_set, verb_vcpu_pin, verb_rename, verb_block_attach,
+	verb_block_detach, verb_block_list, verb_network_attach, verb_network_detach,
+	verb_network_list, verb_top, verb_dmesg;
 
 /* All verbs; NULL ends the table. */
 extern const struct verb *const verbs[];
 
 /* NULL after a message when there is none of that name. */
 const struct verb *verb_find(const char *name);
+
+/* For max_operands. */
+#define ANY_OPERANDS (-1)
 
 /* Parses v's options into `into`; operands come to argv[0] and on. Returns how
  * many, or -1 when nothing is left to do but to exit with *status: help was

@@ -7,8 +7,38 @@
 #include "vmm/suggest.h"
 #include "vmm/verb.h"
 
-const struct verb *const verbs[] = {&verb_run,	&verb_create,  &verb_info,
-				    &verb_help, &verb_version, NULL};
+const struct verb *const verbs[] = {
+	&verb_run,
+	&verb_create,
+	&verb_list,
+	&verb_console,
+	&verb_shutdown,
+	&verb_reboot,
+	&verb_destroy,
+	&verb_pause,
+	&verb_unpause,
+	&verb_sysrq,
+	&verb_mem_set,
+	&verb_vcpu_list,
+	&verb_vcpu_set,
+	&verb_vcpu_pin,
+	&verb_block_attach,
+	&verb_block_detach,
+	&verb_block_list,
+	&verb_network_attach,
+	&verb_network_detach,
+	&verb_network_list,
+	&verb_domid,
+	&verb_domname,
+	&verb_rename,
+	&verb_uptime,
+	&verb_top,
+	&verb_dmesg,
+	&verb_info,
+	&verb_help,
+	&verb_version,
+	NULL,
+};
 
 int bad_usage(const char *fmt, ...)
 {
@@ -22,15 +52,33 @@ int bad_usage(const char *fmt, ...)
 	return EXIT_BAD_USAGE;
 }
 
+/* As xl does: the beginning of a name will do, when it is that of no other. */
+static const struct verb *find_abbreviated(const char *name)
+{
+	const struct verb *found = NULL;
+
+	for (const struct verb *const *v = verbs; *name && *v; v++) {
+		if (strncmp((*v)->name, name, strlen(name)))
+			continue;
+		if (found)
+			return NULL;
+		found = *v;
+	}
+	return found;
+}
+
 const struct verb *verb_find(const char *name)
 {
 	struct suggestion s = {.word = name};
+	const struct verb *abbreviated = find_abbreviated(name);
 
 	for (const struct verb *const *v = verbs; *v; v++) {
 		if (!strcmp((*v)->name, name))
 			return *v;
 		suggestion_offer(&s, (*v)->name);
 	}
+	if (abbreviated)
+		return abbreviated;
 	if (s.nearest)
 		bad_usage("there is no verb '%s'; did you mean '%s'?", name, s.nearest);
 	else
@@ -42,7 +90,7 @@ void usage_print(FILE *out)
 {
 	fputs("usage: xenolith VERB [OPTION]... [OPERAND]...\n\n", out);
 	for (const struct verb *const *v = verbs; *v; v++)
-		fprintf(out, "  %-10s%s\n", (*v)->name, (*v)->summary);
+		fprintf(out, "  %-16s%s\n", (*v)->name, (*v)->summary);
 	fputs("\n'xenolith help VERB' tells all about one of them.\n", out);
 }
 
@@ -75,7 +123,7 @@ int verb_parse(const struct verb *v, int argc, char **argv, void *into, int max_
 		*status = EXIT_OK;
 		return -1;
 	}
-	if (n > max_operands) {
+	if (n > max_operands && max_operands != ANY_OPERANDS) {
 		*status = bad_usage("'%s' is one operand too many for '%s'", argv[max_operands],
 				    v->name);
 		return -1;

@@ -63,7 +63,7 @@ int request_unpause(struct call *call)
 		return rc;
 	rc = domain_unpause(d);
 	if (rc)
-		return error_set(&call->err, rc, "it is not paused");
+		return error_set(&call->err, -EALREADY, "it is not paused");
 	json_object_set_new(call->result, "count", json_integer(d->pause_count));
 	return 0;
 }
