@@ -63,7 +63,8 @@ static json_t *disk_configs(struct link *l)
 	json_array_foreach(devices, i, d)
 	{
 		const char *params = info_text(d, "backend.params");
-		const char *colon = strchr(params, ':');
+		size_t prefix = strcspn(params, ":/");
+		const char *colon = params[prefix] == ':' ? params + prefix : NULL;
 		json_t *j = json_pack("{s:s, s:s, s:s, s:i}", "vdev", info_text(d, "backend.dev"),
 				      "backend", "qdisk", "format", "raw", "readwrite",
 				      strchr(info_text(d, "backend.mode"), 'w') != NULL);
