@@ -89,7 +89,8 @@ CHECK_SUITES := \
 	test/xenstore/tools.sh \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
-	test/linux/block.sh
+	test/linux/block.sh \
+	test/linux/grub.sh
 
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
