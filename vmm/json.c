@@ -31,7 +31,7 @@ static unsigned utf8_length(const unsigned char *s)
 	return 0;
 }
 
-void json_string(FILE *out, const char *text)
+void json_put_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 

@@ -14,7 +14,7 @@ static void member(FILE *out, const char *name, const char *value)
 	if (!value)
 		return;
 	fprintf(out, ",\n        \"%s\": ", name);
-	json_string(out, value);
+	json_put_string(out, value);
 }
 
 static void c_info(FILE *out, const struct run_options *o)
@@ -48,7 +48,7 @@ static void b_info(FILE *out, const struct domain_settings *s)
 		fprintf(out, ",\n        \"bootloader_args\": [");
 		for (unsigned i = 0; i < s->nr_bootloader_args; i++) {
 			fputs(i ? ", " : "", out);
-			json_string(out, s->bootloader_arg[i]);
+			json_put_string(out, s->bootloader_arg[i]);
 		}
 		fputc(']', out);
 	}
@@ -63,9 +63,9 @@ static void disk(FILE *out, const char *spec)
 	if (disk_spec_parse(&d, spec, why, sizeof(why)))
 		return;
 	fprintf(out, "        {\n            \"pdev_path\": ");
-	json_string(out, d.target);
+	json_put_string(out, d.target);
 	fprintf(out, ",\n            \"vdev\": ");
-	json_string(out, d.vdev);
+	json_put_string(out, d.vdev);
 	fprintf(out, ",\n            \"format\": \"%s\",\n            \"readwrite\": %d",
 		disk_format_name(d.format), !d.readonly);
 	if (d.cdrom)
@@ -89,9 +89,9 @@ static void fields(FILE *out, unsigned devid, const char *spec)
 			char *value = strndup(eq + 1, n);
 			if (name && value) {
 				fprintf(out, ",\n            ");
-				json_string(out, name);
+				json_put_string(out, name);
 				fputs(": ", out);
-				json_string(out, value);
+				json_put_string(out, value);
 			}
 			free(name);
 			free(value);
