@@ -105,10 +105,20 @@ static int write_common(struct backend *b)
 	return backend_write(b, "state", "%d", XenbusStateInitialising);
 }
 
+static void error_path(const struct backend *b, char path[2 * BACKEND_PATH_SIZE])
+{
+	snprintf(path, 2 * BACKEND_PATH_SIZE, "/local/domain/0/error/backend/%s/%u/%u",
+		 b->class->type, b->domain->domid, b->id);
+}
+
 static void forget(struct backend *b)
 {
+	char path[2 * BACKEND_PATH_SIZE];
+
 	if (b->watch)
 		xenstore_unwatch(b->watch);
+	error_path(b, path);
+	xenstore_remove(b->xenstore, path);
 	xenstore_remove(b->xenstore, b->be_path);
 	xenstore_remove(b->xenstore, b->fe_path);
 }
@@ -148,7 +158,9 @@ void backend_detach(struct backend *b)
 
 	b->detaching = true;
 	backend_write(b, "online", "0");
-	if (fe == XenbusStateClosed || fe == XenbusStateUnknown) {
+	/* Without a driver, nobody would ever close. */
+	if (fe == XenbusStateClosed || fe == XenbusStateUnknown ||
+	    (fe == XenbusStateInitialising && !b->connected)) {
 		backend_destroy(b);
 		return;
 	}
@@ -167,13 +179,13 @@ void backend_destroy(struct backend *b)
 
 static void report(struct backend *b, int err, const char *fmt, va_list ap)
 {
-	char text[ERROR_SIZE], path[2 * BACKEND_PATH_SIZE];
+	char text[ERROR_SIZE], path[2 * BACKEND_PATH_SIZE + 8];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (b->reports++ < MAX_REPORTS)
 		domain_log(b->domain, LOG_WARN, "%s %u: %s", b->class->type, b->id, text);
-	snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u/%u/error", b->class->type,
-		 b->domain->domid, b->id);
+	error_path(b, path);
+	strcat(path, "/error");
 	xenstore_write(b->xenstore, path, "%d %s", err, text);
 }
 

@@ -152,4 +152,6 @@ void event_loop_del(struct event_loop *l, int fd)
 		return;
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	s->fd = -1;
+	if (!l->started) /* nothing is being handled */
+		sweep(l);
 }

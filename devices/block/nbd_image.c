@@ -14,7 +14,7 @@
 #include "devices/block/image.h"
 #include "devices/block/nbd_image.h"
 
-#define CONNECT_SECONDS 15
+#define CONNECT_SECONDS 5
 #define MAX_REQUEST	(1u << 20) /* of blkback: BLKIF_INDIRECT_SEGS pages */
 
 static int64_t now_ms(void)

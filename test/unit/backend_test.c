@@ -262,6 +262,49 @@ START_TEST(nobody_at_the_other_end)
 }
 END_TEST
 
+/* A guest without a driver for it. */
+START_TEST(nobody_has_looked_at_it)
+{
+	struct backend *b = toy_new();
+
+	is(BE "/state", "2");
+	backend_detach(b);
+	ck_assert_uint_eq(toy.destroys, 1);
+	ck_assert(!xenstore_exists(xs, BE));
+	ck_assert(!xenstore_exists(xs, FE));
+}
+END_TEST
+
+/* A frontend that is in use does not close: the device stays, and serves (as with Xen,
+ * where xl gives up after a while), until it lets go or the user insists. */
+START_TEST(detaching_what_is_in_use)
+{
+	for (unsigned force = 0; force < 2; force++) {
+		struct backend *b = toy_new();
+
+		toy.disconnects = toy.destroys = 0;
+		frontend(XenbusStateConnected);
+		backend_detach(b);
+		for (unsigned i = 0; i < 3; i++) {
+			frontend(XenbusStateConnected);
+			backend_detach(b);
+			ck_assert_uint_eq(toy.disconnects, 0);
+			ck_assert_uint_eq(toy.destroys, 0);
+			is(BE "/state", "5");
+		}
+		if (force) {
+			backend_destroy(b);
+		} else {
+			frontend(XenbusStateClosing);
+			frontend(XenbusStateClosed);
+		}
+		ck_assert_uint_eq(toy.disconnects, 1);
+		ck_assert_uint_eq(toy.destroys, 1);
+		ck_assert(!xenstore_exists(xs, BE));
+	}
+}
+END_TEST
+
 START_TEST(a_frontend_that_breaks_the_rules)
 {
 	struct backend *b = toy_new();
@@ -389,6 +432,8 @@ int main(void)
 		a_device_that_cannot_be_published_leaves_nothing,
 		one_device_of_a_number,
 		detaching_waits_for_the_frontend,
+		nobody_has_looked_at_it,
+		detaching_what_is_in_use,
 		nobody_at_the_other_end,
 		a_frontend_that_breaks_the_rules,
 		states_that_are_none,
