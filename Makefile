@@ -46,7 +46,7 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix bench oracle needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix bench oracle oracle-xenstore needs-build needs-demo needs-test
 all: $(XENOLITH) libxenstore
 
 help:
@@ -56,6 +56,7 @@ help:
 	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
+	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored'
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
@@ -86,6 +87,8 @@ CHECK_SUITES := \
 	test/stress/run.sh \
 	test/guests/run.sh \
 	"test/fuzz/hypercalls.sh 10000000" \
+	test/xenstore/talks.sh \
+	test/xenstore/tree.sh \
 	test/xenstore/tools.sh \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
@@ -117,6 +120,15 @@ oracle: needs-test
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) guests >/dev/null
 	@test/oracle/run.sh $(ONLY)
+
+# ONLY='a b': these conversations, and not the tree.
+oracle-xenstore: needs-test
+	@test/lib/needs.sh nested
+	@test/oracle/xenstore.sh $(ONLY)
+ifndef ONLY
+	@$(QUIET_MAKE) guests >/dev/null
+	@test/oracle/tree.sh
+endif
 
 # A guest that writes is killed again and again: what it saw flushed must be there.
 check-kills: needs-test
@@ -153,6 +165,10 @@ $(BUILD)/test/unit/%_test: $(BUILD)/test/unit/%_test.o $(UNIT_COMMON) $(VMM_LIB)
 .SECONDARY: $(patsubst %,%.o,$(UNIT_BIN) $(STRESS_BIN))
 # Fuzzers: plain programs; best with SANITIZE=1.
 $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+
+# The store alone, for the conversations of test/xenstore/talks.
+$(BUILD)/test/xenstore/%: $(BUILD)/test/xenstore/%.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
 # Stress tests: plain programs with threads, built by make TSAN=1 stress.

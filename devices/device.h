@@ -37,6 +37,8 @@ struct xenstore_domain {
 	evtchn_port_t store_port, console_port;
 	const char *console_type; /* "xenconsoled" */
 	const char *tty;	  /* "" when there is none */
+	/* What it was made from; NULL: not told. */
+	const char *kernel, *ramdisk, *cmdline;
 };
 struct xenstore *xenstore_create(struct event_loop *l);
 void xenstore_destroy(struct xenstore *xs);
@@ -47,6 +49,10 @@ int xenstore_bind_port(struct xenstore *xs, struct domain *d);
 int xenstore_listen(struct xenstore *xs, const char *path, char *err, size_t errlen);
 /* Starts serving the guest's ring in frame store_mfn and makes its tree. */
 int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd);
+/* The domain has shut down, or is there no more: @releaseDomain, and of one that is gone
+ * the nodes, too. In the loop's thread. */
+void xenstore_domain_shut_down(struct xenstore *xs, domid_t domid);
+void xenstore_domain_gone(struct xenstore *xs, domid_t domid);
 
 /* ---- console: the PV console ring and console_io ---- */
 enum console_kind { CONSOLE_STDIO, CONSOLE_PTY, CONSOLE_SOCKET, CONSOLE_FILE, CONSOLE_NONE };

@@ -434,6 +434,9 @@ static int build(struct run *r)
 		.console_port = bp.console_port,
 		.console_type = "xenconsoled",
 		.tty = o->console == CONSOLE_PTY ? console_where(r->guest.console) : "",
+		.kernel = o->kernel,
+		.ramdisk = o->ramdisk,
+		.cmdline = o->cmdline[0] ? o->cmdline : NULL,
 	};
 	rc = xenstore_introduce(r->xenstore, &xd);
 	if (!rc)

@@ -15,47 +15,63 @@
 #include "devices/xenstore/local.h"
 #include "devices/xenstore/xenstore.h"
 
+#define VALUE_MAX 2048
+
+/* The node, made when it is not there. As domain 0: nothing is refused but for a lack
+ * of memory. */
+static struct node *make(struct view *v, const char *path)
+{
+	struct node *n;
+
+	if (!path_is_valid(v->xs, path) ||
+	    (view_read(v, path, &n) == ENOENT && view_create(v, path, NULL, 0)))
+		return NULL;
+	return view_read(v, path, &n) ? NULL : n;
+}
+
 int xenstore_write(struct xenstore *xs, const char *path, const char *fmt, ...)
 {
-	char value[QUOTA_ENTRY + 1];
+	struct view v = {.xs = xs};
+	char value[VALUE_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
 	int len = vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof(value) || path[0] != '/' || strlen(path) >= PATH_SIZE)
+	if (len < 0 || (size_t)len >= sizeof(value) || !path_is_valid(xs, path))
 		return -EINVAL;
-	struct node *n = store_make(&xs->store, path, 0);
-	if (!n)
+	struct node *n = make(&v, path);
+	if (!n || view_set_data(&v, n, value, (size_t)len))
 		return -ENOMEM;
-	int rc = store_set(&xs->store, n, value, (size_t)len);
-	watch_fire(xs, path, false);
-	return rc;
+	watch_fire(&v, path, false, NULL);
+	return 0;
 }
 
 int xenstore_mkdir(struct xenstore *xs, const char *path, uint16_t owner, uint16_t reader)
 {
-	struct xs_perms p = {.nr = 2, .p = {{owner, XS_PERM_NONE}, {reader, XS_PERM_READ}}};
+	struct xs_perm p[] = {{owner, XS_PERM_NONE, false}, {reader, XS_PERM_READ, false}};
+	struct view v = {.xs = xs};
 
-	if (path[0] != '/' || strlen(path) >= PATH_SIZE)
+	if (!path_is_valid(xs, path))
 		return -EINVAL;
-	struct node *n = store_make(&xs->store, path, 0);
-	if (!n)
+	/* Who is given something is there. */
+	if (!domain_add(xs, owner) || !domain_add(xs, reader))
 		return -ENOMEM;
-	store_set_perms(&xs->store, n, &p);
-	watch_fire(xs, path, false);
+	struct node *n = make(&v, path);
+	if (!n || view_set_perms(&v, n, &(const struct xs_perms){2, p}))
+		return -ENOMEM;
+	watch_fire(&v, path, false, NULL);
 	return 0;
 }
 
 int xenstore_remove(struct xenstore *xs, const char *path)
 {
-	struct node *n = store_find(&xs->store, path);
+	struct view v = {.xs = xs};
+	struct node *n;
 
-	if (!n || !n->parent)
+	if (!path_is_valid(xs, path) || !strcmp(path, "/") || view_read(&v, path, &n))
 		return -ENOENT;
-	store_remove(&xs->store, n);
-	watch_fire(xs, path, true);
-	return 0;
+	return -view_remove(&v, path);
 }
 
 char *xenstore_read(struct xenstore *xs, const char *path)
@@ -138,10 +154,10 @@ void xenstore_unwatch(struct local_watch *w)
 		sweep(w->xs);
 }
 
-void local_fire(struct xenstore *xs, const char *path, bool below)
+void local_fire(struct xenstore *xs, const char *path, bool exact)
 {
 	for (struct local_watch *w = xs->local.watches; w; w = w->next) {
-		if (!path_is_below(path, w->path) && !(below && path_is_below(w->path, path)))
+		if (exact ? strcmp(path, w->path) != 0 : !path_is_below(path, w->path))
 			continue;
 		if (!w->fired)
 			eventfd_write(xs->local.event_fd, 1);

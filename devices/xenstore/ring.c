@@ -1,5 +1,5 @@
 /*
- * The guest's ring (io/xs_wire.h, struct xenstore_domain_interface), and the
+ * A guest's ring (io/xs_wire.h, struct xenstore_domain_interface), and the
  * store's life. A message may come in any number of pieces; a guest that does
  * not read its answers is not read from either.
  */
@@ -14,32 +14,34 @@
 #include "devices/xenstore/xenstore.h"
 
 /* For good: the guest may overwrite what the ring says, so the ring is not asked. */
-static void ring_failed(struct xenstore *xs, uint32_t error)
+static void ring_failed(struct store_domain *d, uint32_t error)
 {
-	domain_log(xs->domain, LOG_WARN, "the guest's xenstore ring is unusable (error %u)", error);
-	xs->ring->error = error;
-	xs->failed = true;
+	domain_log(d->domain, LOG_WARN, "the guest's xenstore ring is unusable (error %u)", error);
+	d->ring->error = error;
+	d->failed = true;
+	client_reset(d->client);
 }
 
 /* Takes requests. True when something was taken. */
-static bool take(struct xenstore *xs)
+static bool take(struct store_domain *d)
 {
-	struct xenstore_domain_interface *r = xs->ring;
+	struct xenstore_domain_interface *r = d->ring;
 	uint8_t buf[XENSTORE_RING_SIZE];
 	uint32_t cons = r->req_cons, prod = __atomic_load_n(&r->req_prod, __ATOMIC_ACQUIRE);
 	uint32_t n = prod - cons;
 
 	if (n > XENSTORE_RING_SIZE) {
-		ring_failed(xs, XENSTORE_ERROR_RINGIDX);
+		ring_failed(d, XENSTORE_ERROR_RINGIDX);
 		return false;
 	}
-	if (!n || !client_may_request(xs->guest))
+	d->stalled = n && !client_may_request(d->client);
+	if (!n || d->stalled)
 		return false;
 	for (uint32_t i = 0; i < n; i++)
 		buf[i] = (uint8_t)((volatile char *)r->req)[MASK_XENSTORE_IDX(cons + i)];
-	long taken = client_take(xs->guest, buf, n);
+	long taken = client_take(d->client, buf, n);
 	if (taken < 0) {
-		ring_failed(xs, XENSTORE_ERROR_PROTO);
+		ring_failed(d, XENSTORE_ERROR_PROTO);
 		return false;
 	}
 	__atomic_store_n(&r->req_cons, cons + (uint32_t)taken, __ATOMIC_SEQ_CST);
@@ -47,41 +49,45 @@ static bool take(struct xenstore *xs)
 }
 
 /* Delivers answers. True when something was delivered. */
-static bool give(struct xenstore *xs)
+static bool give(struct store_domain *d)
 {
-	struct xenstore_domain_interface *r = xs->ring;
-	struct client *c = xs->guest;
+	struct xenstore_domain_interface *r = d->ring;
 	uint32_t prod = r->rsp_prod, cons = __atomic_load_n(&r->rsp_cons, __ATOMIC_ACQUIRE);
-	uint32_t used = prod - cons;
+	uint32_t room = XENSTORE_RING_SIZE - (prod - cons), at = prod;
+	const uint8_t *p;
+	size_t n;
 
-	if (used > XENSTORE_RING_SIZE) {
-		ring_failed(xs, XENSTORE_ERROR_RINGIDX);
+	if (prod - cons > XENSTORE_RING_SIZE) {
+		ring_failed(d, XENSTORE_ERROR_RINGIDX);
 		return false;
 	}
-	size_t n = XENSTORE_RING_SIZE - used;
-	if (n > c->out_len)
-		n = c->out_len;
-	if (!n)
+	while (room && (n = client_output(d->client, &p))) {
+		if (n > room)
+			n = room;
+		for (size_t i = 0; i < n; i++)
+			((volatile char *)r->rsp)[MASK_XENSTORE_IDX(at + (uint32_t)i)] = (char)p[i];
+		at += (uint32_t)n;
+		room -= (uint32_t)n;
+		client_sent(d->client, n);
+	}
+	if (at == prod)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		((volatile char *)r->rsp)[MASK_XENSTORE_IDX(prod + (uint32_t)i)] = (char)c->out[i];
-	__atomic_store_n(&r->rsp_prod, prod + (uint32_t)n, __ATOMIC_SEQ_CST);
-	client_sent(c, n);
+	__atomic_store_n(&r->rsp_prod, at, __ATOMIC_SEQ_CST);
 	return true;
 }
 
 static void serve(void *arg, uint32_t events)
 {
-	struct xenstore *xs = arg;
+	struct store_domain *d = arg;
 	eventfd_t n;
 	bool moved = false, fresh = false;
 
-	eventfd_read(xs->event_fd, &n);
-	if (!xs->ring || xs->failed)
+	eventfd_read(d->event_fd, &n);
+	if (!d->ring || d->failed)
 		return;
-	xs->serving = true;
-	while (!xs->failed) {
-		bool took = take(xs), gave = give(xs);
+	d->serving = true;
+	while (!d->failed) {
+		bool took = take(d), gave = !d->failed && give(d);
 
 		if (took || gave) {
 			moved = fresh = true;
@@ -92,23 +98,69 @@ static void serve(void *arg, uint32_t events)
 			break;
 		}
 	}
-	xs->serving = false;
-	if (moved)
-		evtchn_backend_send(xs->domain, (evtchn_port_t)xs->port);
+	d->serving = false;
+	if (moved && d->bound)
+		evtchn_backend_send(d->domain, (evtchn_port_t)d->port);
 }
 
+void ring_notify(struct store_domain *d)
+{
+	if (d->event_fd >= 0 && !d->serving)
+		eventfd_write(d->event_fd, 1);
+}
+
+/* Any thread: a vcpu's, for one. */
 static void on_notify(void *arg)
 {
-	struct xenstore *xs = arg;
+	struct store_domain *d = arg;
 
-	eventfd_write(xs->event_fd, 1);
+	eventfd_write(d->event_fd, 1);
 }
 
 /* An event for the guest that it did not cause itself. */
 static void on_output(struct client *c)
 {
-	if (!c->xs->serving)
-		on_notify(c->xs);
+	ring_notify(c->domain);
+}
+
+int ring_open(struct store_domain *d)
+{
+	struct xenstore_domain_interface *ring = frame_ptr(d->domain, d->ring_mfn);
+
+	if (!ring)
+		return -EINVAL;
+	d->ring = ring;
+	d->failed = d->stalled = false;
+	d->bound = true;
+	ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
+	return 0;
+}
+
+void ring_close(struct store_domain *d)
+{
+	d->ring = NULL;
+}
+
+void ring_reset(struct store_domain *d)
+{
+	struct xenstore_domain_interface *r = d->ring;
+
+	client_reset(d->client);
+	d->failed = false;
+	d->client->wake = on_output;
+	r->req_cons = r->req_prod = r->rsp_cons = r->rsp_prod = 0;
+	r->error = XENSTORE_ERROR_NONE;
+	__atomic_store_n(&r->connection, XENSTORE_CONNECTED, __ATOMIC_SEQ_CST);
+	if (d->bound)
+		evtchn_backend_send(d->domain, (evtchn_port_t)d->port);
+	ring_notify(d);
+}
+
+static int special_perms_init(struct xs_perms *p)
+{
+	static struct xs_perm none = {0, XS_PERM_NONE, false};
+
+	return perms_copy(p, &(const struct xs_perms){1, &none});
 }
 
 struct xenstore *xenstore_create(struct event_loop *l)
@@ -120,9 +172,10 @@ struct xenstore *xenstore_create(struct event_loop *l)
 	guest_barrier_init();
 	xs->loop = l;
 	xs->local.event_fd = -1;
-	xs->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (store_init(&xs->store) || local_init(xs) || xs->event_fd < 0 ||
-	    event_loop_add(l, xs->event_fd, EPOLLIN, serve, xs)) {
+	quotas_init(&xs->quota);
+	if (store_init(&xs->store) || local_init(xs) || !domain_add(xs, 0) ||
+	    special_perms_init(&xs->introduce_perms) || special_perms_init(&xs->release_perms) ||
+	    tree_start(xs)) {
 		xenstore_destroy(xs);
 		return NULL;
 	}
@@ -137,35 +190,41 @@ void xenstore_destroy(struct xenstore *xs)
 		client_free(xs->clients);
 	local_destroy(xs);
 	store_free(&xs->store);
-	if (xs->event_fd >= 0)
-		close(xs->event_fd);
+	perms_free(&xs->introduce_perms);
+	perms_free(&xs->release_perms);
+	domains_free(xs);
 	free(xs);
 }
 
-int xenstore_bind_port(struct xenstore *xs, struct domain *d)
+int xenstore_bind_port(struct xenstore *xs, struct domain *dom)
 {
-	xs->domain = d;
-	xs->port = evtchn_bind_backend(d, on_notify, xs);
-	return xs->port;
+	struct store_domain *d = domain_add(xs, dom->domid);
+
+	if (!d)
+		return -ENOMEM;
+	d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->event_fd < 0 || event_loop_add(xs->loop, d->event_fd, EPOLLIN, serve, d))
+		return -ENOMEM;
+	d->domain = dom;
+	d->port = evtchn_bind_backend(dom, on_notify, d);
+	return d->port;
 }
 
 int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd)
 {
-	struct xenstore_domain_interface *ring = frame_ptr(xd->domain, xd->store_mfn);
+	struct store_domain *d = domain_find(xs, xd->domain->domid);
 
-	if (!ring)
+	if (!d || !d->domain)
 		return -EINVAL;
-	xs->guest = client_new(xs, xd->domain->domid);
-	if (!xs->guest)
-		return -ENOMEM;
-	xs->guest->wake = on_output;
+	d->ring_mfn = xd->store_mfn;
 	int rc = tree_build(xs, xd);
+	if (!rc)
+		rc = domain_introduce(d);
 	if (rc)
 		return rc;
-	ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
-	ring->connection = XENSTORE_CONNECTED;
-	xs->ring = ring;
-	watch_fire(xs, "@introduceDomain", false);
-	on_notify(xs);
+	xs->guest = d->client;
+	d->client->wake = on_output;
+	d->ring->connection = XENSTORE_CONNECTED;
+	ring_notify(d);
 	return 0;
 }

@@ -95,20 +95,17 @@ static void on_output(struct client *c)
 /* Writes what the peer takes. False: it is gone. */
 static bool deliver(struct connection *cn)
 {
-	struct client *c = cn->c;
-	size_t done = 0;
+	const uint8_t *p;
+	size_t len;
 
-	while (done < c->out_len) {
-		ssize_t n = send(cn->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL);
+	while ((len = client_output(cn->c, &p))) {
+		ssize_t n = send(cn->fd, p, len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN)
-			return false;
 		if (n < 0)
-			break;
-		done += (size_t)n;
+			return errno == EAGAIN;
+		client_sent(cn->c, (size_t)n);
 	}
-	client_sent(c, done);
 	return true;
 }
 
@@ -173,7 +170,7 @@ static void on_listener(void *arg, uint32_t events)
 		return;
 	}
 	struct connection *cn = calloc(1, sizeof(*cn));
-	if (!cn || !(cn->c = client_new(l->xs, 0)))
+	if (!cn || !(cn->c = client_new(l->xs, domain_find(l->xs, 0))))
 		goto fail;
 	cn->c->wake = on_output;
 	cn->c->wake_arg = cn;

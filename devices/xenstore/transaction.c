@@ -1,7 +1,7 @@
 /*
- * Transactions: a private copy of the store, a list of what was seen in it and
- * one of what was changed. The end compares what was seen with the store of now
- * and does the changes again there.
+ * Transactions: copies of the nodes that were seen, with their generations. The end
+ * compares these with the store of now, and puts what was changed there. Xen:
+ * tools/xenstore/xenstored_transaction.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "devices/xenstore/xenstore.h"
 
-struct transaction *transaction_find(struct client *c, uint32_t id)
+struct transaction *transaction_find(const struct client *c, uint32_t id)
 {
 	for (struct transaction *t = c->transactions; t; t = t->next)
 		if (t->id == id)
@@ -21,131 +21,190 @@ struct transaction *transaction_start(struct client *c)
 {
 	struct transaction *t = calloc(1, sizeof(*t));
 
-	if (!t || store_clone(&t->store, &c->xs->store)) {
-		free(t);
+	if (!t)
 		return NULL;
-	}
+	t->gen = ++c->xs->gen;
+	t->tail = &t->seen;
 	do {
-		t->id = ++c->xs->next_transaction;
+		t->id = ++c->next_transaction;
 	} while (!t->id || transaction_find(c, t->id));
-	t->tail = &t->changes;
 	t->next = c->transactions;
 	c->transactions = t;
 	c->nr_transactions++;
 	return t;
 }
 
-void transaction_free(struct client *c, struct transaction *t)
+static void seen_free(struct xenstore *xs, struct seen *s)
 {
-	for (struct transaction **p = &c->transactions; *p; p = &(*p)->next)
-		if (*p == t) {
-			*p = t->next;
-			c->nr_transactions--;
-			break;
-		}
+	if (s->node)
+		domain_uncharge_node(xs, s->node);
+	node_free(s->node);
+	perms_free(&s->old);
+	free(s);
+}
+
+static void transaction_unlink(struct client *c, struct transaction *t)
+{
+	struct transaction **p = &c->transactions;
+
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	c->nr_transactions--;
+}
+
+static void transaction_drop(struct client *c, struct transaction *t)
+{
 	while (t->seen) {
-		struct access *a = t->seen;
-		t->seen = a->next;
-		free(a);
+		struct seen *s = t->seen;
+		t->seen = s->next;
+		seen_free(c->xs, s);
 	}
-	while (t->changes) {
-		struct change *ch = t->changes;
-		t->changes = ch->next;
-		free(ch->path);
-		free(ch->data);
-		free(ch);
+	while (t->counts) {
+		struct node_count *n = t->counts;
+		t->counts = n->next;
+		free(n);
 	}
-	store_free(&t->store);
 	free(t);
 }
 
-int transaction_saw(struct transaction *t, const char *path)
+void transaction_free(struct client *c, struct transaction *t)
 {
-	const struct node *n = store_find(&t->store, path);
+	transaction_unlink(c, t);
+	transaction_drop(c, t);
+}
+
+struct seen *transaction_seen(const struct transaction *t, const char *path)
+{
+	struct seen *s = t->seen;
+
+	while (s && strcmp(s->path, path))
+		s = s->next;
+	return s;
+}
+
+static struct seen *seen_new(struct view *v, const char *path)
+{
+	struct node *n = store_find(&v->xs->store, path);
 	size_t size = strlen(path) + 1;
+	struct seen *s = calloc(1, sizeof(*s) + size);
 
-	for (const struct access *a = t->seen; a; a = a->next)
-		if (!strcmp(a->path, path))
-			return 0;
-	struct access *a = malloc(sizeof(*a) + size);
-	if (!a)
-		return -ENOMEM;
-	memcpy(a->path, path, size);
-	a->gen = n ? n->gen + 1 : 0; /* generation 0 is a node's, too */
-	a->next = t->seen;
-	t->seen = a;
+	if (!s)
+		return NULL;
+	memcpy(s->path, path, size);
+	s->gen = NO_GENERATION;
+	if (!n)
+		return s;
+	perms_adjust(v->xs, &n->perms, n->gen);
+	s->gen = n->gen;
+	if (perms_copy(&s->old, &n->perms) || !(s->node = node_copy(n))) {
+		seen_free(v->xs, s);
+		return NULL;
+	}
+	domain_charge_node(v->xs, v->c->domid, s->node, size);
+	return s;
+}
+
+int transaction_see(struct view *v, const char *path, struct seen **out)
+{
+	struct transaction *t = v->t;
+	struct seen *s = transaction_seen(t, path);
+
+	if (!s) {
+		bool many = client_unprivileged(v->c) &&
+			    t->nr_seen >= (unsigned)v->xs->quota.transaction_nodes;
+		s = many ? NULL : seen_new(v, path);
+		if (!s) {
+			t->failed = true;
+			return many ? ENOSPC : ENOMEM;
+		}
+		*t->tail = s;
+		t->tail = &s->next;
+		t->nr_seen++;
+	}
+	*out = s;
 	return 0;
 }
 
-int transaction_log(struct transaction *t, enum change_kind kind, const char *path,
-		    const void *data, size_t len, const struct xs_perms *perms)
+void transaction_count(struct transaction *t, uint32_t domid, int nodes)
 {
-	struct change *ch = calloc(1, sizeof(*ch));
+	struct node_count *n = t->counts;
 
-	if (!ch || !(ch->path = strdup(path)) || (len && !(ch->data = malloc(len)))) {
-		if (ch)
-			free(ch->path);
-		free(ch);
-		return -ENOMEM;
+	while (n && n->domid != domid)
+		n = n->next;
+	if (!n) {
+		n = calloc(1, sizeof(*n));
+		if (!n) {
+			t->failed = true;
+			return;
+		}
+		n->domid = domid;
+		n->next = t->counts;
+		t->counts = n;
 	}
-	ch->kind = kind;
-	ch->len = len;
-	if (len)
-		memcpy(ch->data, data, len);
-	if (perms)
-		ch->perms = *perms;
-	*t->tail = ch;
-	t->tail = &ch->next;
-	return 0;
+	n->nodes += nodes;
 }
 
-static bool unchanged(const struct xenstore *xs, const struct transaction *t)
+static bool too_many_nodes(const struct client *c, const struct transaction *t)
 {
-	for (const struct access *a = t->seen; a; a = a->next) {
-		const struct node *n = store_find(&xs->store, a->path);
-		if ((n ? n->gen + 1 : 0) != a->gen)
-			return false;
+	if (!t->made_nodes || !client_unprivileged(c))
+		return false;
+	for (const struct node_count *n = t->counts; n; n = n->next) {
+		const struct store_domain *d = n->domid ? domain_find(c->xs, n->domid) : NULL;
+		if (d && d->nodes + n->nodes >= c->xs->quota.nodes)
+			return true;
 	}
-	return true;
+	return false;
 }
 
-static void apply(struct client *c, const struct change *ch)
+static bool conflicts(const struct xenstore *xs, const struct transaction *t)
 {
-	struct store *s = &c->xs->store;
-	struct node *n;
-
-	switch (ch->kind) {
-	case CHANGE_WRITE:
-		n = store_make(s, ch->path, c->domid);
-		if (n)
-			store_set(s, n, ch->data, ch->len);
-		break;
-	case CHANGE_MKDIR:
-		store_make(s, ch->path, c->domid);
-		break;
-	case CHANGE_RM:
-		n = store_find(s, ch->path);
-		if (n && n->parent)
-			store_remove(s, n);
-		break;
-	case CHANGE_PERMS:
-		n = store_find(s, ch->path);
-		if (n)
-			store_set_perms(s, n, &ch->perms);
-		break;
+	for (const struct seen *s = t->seen; s; s = s->next) {
+		const struct node *n = store_find(&xs->store, s->path);
+		if ((n ? n->gen : NO_GENERATION) != s->gen)
+			return true;
 	}
-	watch_fire(c->xs, ch->path, ch->kind == CHANGE_RM);
+	return false;
+}
+
+/* Puts a node in the store, or takes it out, as the transaction left it. */
+static void apply(struct view *v, struct seen *s)
+{
+	struct node *n = store_find(&v->xs->store, s->path);
+
+	if (n)
+		domain_uncharge_node(v->xs, n);
+	if (s->node) {
+		n = s->node;
+		s->node = NULL;
+		n->gen = ++v->xs->gen;
+		store_put(&v->xs->store, n);
+		domain_charge_node(v->xs, n->perms.p[0].domid, n, strlen(n->path));
+	} else if (n) {
+		node_free(store_take(&v->xs->store, s->path));
+	}
+	if (s->fires)
+		watch_fire(v, s->path, s->exact, s->old.nr ? &s->old : NULL);
 }
 
 int transaction_end(struct client *c, struct transaction *t, bool commit)
 {
-	int rc = 0;
+	struct view v = {.xs = c->xs, .c = c};
+	int err = 0;
 
-	if (commit && !unchanged(c->xs, t))
-		rc = -EAGAIN;
-	else if (commit)
-		for (const struct change *ch = t->changes; ch; ch = ch->next)
-			apply(c, ch);
-	transaction_free(c, t);
-	return rc;
+	transaction_unlink(c, t);
+	if (commit)
+		err = t->failed		     ? ENOMEM
+		      : too_many_nodes(c, t) ? ENOSPC
+		      : conflicts(c->xs, t)  ? EAGAIN
+					     : 0;
+	if (commit && !err) {
+		for (struct seen *s = t->seen; s; s = s->next)
+			if (s->modified)
+				apply(&v, s);
+		for (const struct node_count *n = t->counts; n; n = n->next)
+			domain_count_nodes(c->xs, n->domid, n->nodes);
+	}
+	transaction_drop(c, t);
+	return err;
 }

@@ -1,25 +1,12 @@
 /*
- * Watches: who wants to know of changes under which path.
+ * Watches: who wants to know of changes under which path, and who may. Xen:
+ * tools/xenstore/xenstored_watch.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "devices/xenstore/xenstore.h"
-
-static void send_event(struct client *c, const struct watch *w, const char *path)
-{
-	const char *shown = strncmp(path, w->path, w->prefix) ? path : path + w->prefix;
-	char buf[XENSTORE_PAYLOAD_MAX];
-	size_t p = strlen(shown) + 1, t = strlen(w->token) + 1;
-
-	if (p + t > sizeof(buf))
-		return;
-	memcpy(buf, shown, p);
-	memcpy(buf + p, w->token, t);
-	struct xsd_sockmsg h = {.type = XS_WATCH_EVENT, .len = (uint32_t)(p + t)};
-	client_send(c, &h, buf, true);
-}
 
 bool path_is_below(const char *path, const char *top)
 {
@@ -30,45 +17,101 @@ bool path_is_below(const char *path, const char *top)
 	return !strncmp(path, top, n) && (path[n] == '/' || !path[n]);
 }
 
-static bool may_see(const struct client *c, const char *path)
+const char *watch_shown(const struct watch *w, const char *path)
 {
-	/* Of a node that is gone, its nearest parent decides. */
-	return path[0] == '@' ||
-	       perms_allow(&store_nearest(&c->xs->store, path)->perms, c->domid, XS_PERM_READ);
+	return strncmp(path, w->path, w->prefix) ? path : path + w->prefix;
 }
 
-void watch_fire(struct xenstore *xs, const char *path, bool below)
+static bool may_read(const struct client *c, const struct xs_perms *p)
+{
+	return p && perms_of(p, c->domid, c->target) & XS_PERM_READ;
+}
+
+static struct xs_perms *perms_at(struct xenstore *xs, const char *path)
+{
+	struct node *n = store_find(&xs->store, path);
+
+	if (!n)
+		return NULL;
+	perms_adjust(xs, &n->perms, n->gen);
+	return &n->perms;
+}
+
+static void fire_for(struct client *c, struct pending *cause, const char *path, bool exact)
+{
+	for (const struct watch *w = c->watches; w; w = w->next)
+		if (exact ? !strcmp(path, w->path) : path_is_below(path, w->path))
+			client_event(c, cause, watch_shown(w, path), w->token);
+}
+
+void watch_fire(struct view *v, const char *path, bool exact, const struct xs_perms *old)
+{
+	struct pending *cause = client_unprivileged(v->c) ? v->c->now : NULL;
+	const struct xs_perms *own, *parents = NULL;
+	char parent[PATH_SIZE];
+
+	if (v->t) {
+		struct seen *s = transaction_seen(v->t, path);
+		if (s)
+			s->exact = exact && (s->exact || !s->fires);
+		if (s)
+			s->fires = true;
+		else
+			v->t->failed = true;
+		return;
+	}
+	own = perms_at(v->xs, path);
+	path_parent(path, parent);
+	if (own)
+		parents = perms_at(v->xs, parent);
+	for (struct client *c = v->xs->clients; c; c = c->next)
+		if (c->watches && (may_read(c, old) || may_read(c, own) || may_read(c, parents)))
+			fire_for(c, cause, path, exact);
+	local_fire(v->xs, path, exact);
+}
+
+struct xs_perms *special_perms(struct xenstore *xs, const char *name)
+{
+	if (!strcmp(name, "@introduceDomain"))
+		return &xs->introduce_perms;
+	if (!strcmp(name, "@releaseDomain"))
+		return &xs->release_perms;
+	return NULL;
+}
+
+void watch_fire_special(struct xenstore *xs, const char *name)
 {
 	for (struct client *c = xs->clients; c; c = c->next)
-		for (struct watch *w = c->watches; w; w = w->next) {
-			if (path_is_below(path, w->path)) {
-				if (may_see(c, path))
-					send_event(c, w, path);
-			} else if (below && path_is_below(w->path, path)) {
-				send_event(c, w, w->path);
-			}
-		}
-	local_fire(xs, path, below);
+		if (may_read(c, special_perms(xs, name)))
+			fire_for(c, NULL, name, true);
+	local_fire(xs, name, true);
 }
 
 int watch_add(struct client *c, const char *path, const char *token, size_t prefix)
 {
+	long memory = (long)(strlen(path) + strlen(token));
+
 	for (struct watch *w = c->watches; w; w = w->next)
 		if (!strcmp(w->path, path) && !strcmp(w->token, token))
-			return -EEXIST;
-	if (c->domid && c->nr_watches >= QUOTA_WATCHES)
-		return -E2BIG;
+			return EEXIST;
+	/* One more than the quota says: it is compared before it is counted. */
+	if (client_unprivileged(c) && c->domain->watches > c->xs->quota.watches)
+		return E2BIG;
+	if (domain_is_full(c->domain, memory))
+		return ENOMEM;
 	struct watch *w = calloc(1, sizeof(*w));
 	if (!w || !(w->path = strdup(path)) || !(w->token = strdup(token))) {
 		if (w)
 			free(w->path);
 		free(w);
-		return -ENOMEM;
+		return ENOMEM;
 	}
 	w->prefix = prefix;
-	w->next = c->watches;
-	c->watches = w;
-	c->nr_watches++;
+	*c->watch_tail = w;
+	c->watch_tail = &w->next;
+	if (client_unprivileged(c))
+		c->domain->watches++;
+	domain_charge(c->domain, memory);
 	return 0;
 }
 
@@ -77,7 +120,11 @@ static void unlink_watch(struct client *c, struct watch **p)
 	struct watch *w = *p;
 
 	*p = w->next;
-	c->nr_watches--;
+	if (!w->next)
+		c->watch_tail = p;
+	if (client_unprivileged(c))
+		c->domain->watches--;
+	domain_charge(c->domain, -(long)(strlen(w->path) + strlen(w->token)));
 	free(w->path);
 	free(w->token);
 	free(w);
@@ -90,7 +137,7 @@ int watch_remove(struct client *c, const char *path, const char *token)
 			unlink_watch(c, p);
 			return 0;
 		}
-	return -ENOENT;
+	return ENOENT;
 }
 
 void watch_remove_all(struct client *c)

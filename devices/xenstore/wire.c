@@ -1,58 +1,29 @@
 /*
  * The wire protocol: one row a message type, with what is checked for all of
- * them in one place (Xen: docs/misc/xenstore.txt, io/xs_wire.h).
+ * them in one place (Xen: docs/misc/xenstore.txt, io/xs_wire.h; where they leave it
+ * open, what xenstored 4.17 does: test/xenstore/talks has its answers).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/xenstore/xenstore.h"
+#include "devices/xenstore/wire.h"
 
-/* A request being served. */
-struct request {
-	struct client *c;
-	const struct xsd_sockmsg *h;
-	const char *data; /* h->len bytes, not always text */
-	size_t len;
-	struct transaction *t; /* NULL: none */
-	struct store *store;   /* the transaction's or the real one */
-	char path[PATH_SIZE];  /* canonical, of the first string, for F_PATH rows */
-	bool relative;
-};
-
-#define F_PATH		 0x1 /* the payload begins with a path and its NUL */
+#define F_NO_TRANSACTION 0x1 /* its id is not looked at */
 #define F_PRIVILEGED	 0x2 /* domain 0's only */
-#define F_NO_TRANSACTION 0x4
 
-static void reply(const struct request *r, const void *data, size_t len)
+void reply(const struct request *r, const void *data, size_t len)
 {
-	struct xsd_sockmsg h = *r->h;
-
-	h.len = (uint32_t)len;
-	client_send(r->c, &h, data, false);
+	client_reply(r->c, r->h, data, len);
 }
 
-static void reply_ok(const struct request *r)
+void reply_ok(const struct request *r)
 {
 	reply(r, "OK", 3);
 }
 
-static void reply_error(const struct request *r, int err)
-{
-	struct xsd_sockmsg h = *r->h;
-	const char *s = "EINVAL";
-
-	for (size_t i = 0; i < sizeof(xsd_errors) / sizeof(xsd_errors[0]); i++)
-		if (xsd_errors[i].errnum == err)
-			s = xsd_errors[i].errstring;
-	h.type = XS_ERROR;
-	h.len = (uint32_t)strlen(s) + 1;
-	client_send(r->c, &h, s, false);
-}
-
-/* The string that begins at *at; NULL when it does not end inside the payload. */
-static const char *next_string(const struct request *r, size_t *at)
+const char *next_string(const struct request *r, size_t *at)
 {
 	const char *s = r->data + *at;
 	const char *end = *at < r->len ? memchr(s, 0, r->len - *at) : NULL;
@@ -63,73 +34,57 @@ static const char *next_string(const struct request *r, size_t *at)
 	return s;
 }
 
-static bool valid_chars(const char *p)
+unsigned count_strings(const struct request *r)
 {
-	return p[strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@")] ==
-	       0;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->len; i++)
+		n += !r->data[i];
+	return n;
 }
 
-/* Absolute and checked (xenstored: canonicalize(), is_valid_nodename()). */
-static int canonical(const struct client *c, const char *in, char out[PATH_SIZE], bool *relative)
+const char *only_string(const struct request *r)
 {
-	size_t len = strlen(in);
+	size_t at = 0;
+	const char *s = next_string(r, &at);
 
-	*relative = in[0] != '/' && in[0] != '@';
-	if (!len || len > (*relative ? XENSTORE_REL_PATH_MAX : XENSTORE_ABS_PATH_MAX) ||
-	    !valid_chars(in) || strstr(in, "//") || (len > 1 && in[len - 1] == '/'))
+	return at == r->len ? s : NULL;
+}
+
+bool request_path(struct request *r, const char *path)
+{
+	int n = path[0] == '/' || path[0] == '@'
+			? snprintf(r->path, PATH_SIZE, "%s", path)
+			: snprintf(r->path, PATH_SIZE, "/local/domain/%u/%s", r->c->domid, path);
+
+	return n < PATH_SIZE;
+}
+
+/* The node that a payload of one path names. */
+static int only_node(struct request *r, uint8_t need, struct node **n)
+{
+	const char *path = only_string(r);
+
+	if (!path || !request_path(r, path))
 		return EINVAL;
-	int n = *relative ? snprintf(out, PATH_SIZE, "/local/domain/%u/%s", c->domid, in)
-			  : snprintf(out, PATH_SIZE, "%s", in);
-	return n < PATH_SIZE ? 0 : EINVAL;
+	return view_get(&r->v, r->path, need, n);
 }
 
-/* The node, when it is there and may be used so. */
-static int lookup(struct request *r, uint8_t need, struct node **out)
+/* The node that the payload's first string names. */
+static int first_node(struct request *r, uint8_t need, struct node **n)
 {
-	struct node *n = store_find(r->store, r->path);
+	size_t at = 0;
+	const char *path = next_string(r, &at);
 
-	if (r->t && transaction_saw(r->t, r->path))
-		return ENOMEM;
-	/* Whether a node exists is told only to those who may see its parent. */
-	if (!n)
-		return perms_allow(&store_nearest(r->store, r->path)->perms, r->c->domid, need)
-			       ? ENOENT
-			       : EACCES;
-	if (!perms_allow(&n->perms, r->c->domid, need))
-		return EACCES;
-	*out = n;
-	return 0;
-}
-
-static void changed(struct request *r, bool below)
-{
-	if (!r->t)
-		watch_fire(r->c->xs, r->path, below);
-}
-
-static int log_change(struct request *r, enum change_kind k, const void *data, size_t len,
-		      const struct xs_perms *p)
-{
-	return r->t ? -transaction_log(r->t, k, r->path, data, len, p) : 0;
-}
-
-/* Makes the node when it is missing, within the quota. */
-static int make(struct request *r, struct node **out)
-{
-	int err = lookup(r, XS_PERM_WRITE, out);
-
-	if (err != ENOENT)
-		return err;
-	if (r->c->domid && store_count(r->store->root, r->c->domid) >= QUOTA_NODES)
-		return ENOSPC;
-	*out = store_make(r->store, r->path, r->c->domid);
-	return *out ? 0 : ENOMEM;
+	if (!path || !request_path(r, path))
+		return EINVAL;
+	return view_get(&r->v, r->path, need, n);
 }
 
 static int do_read(struct request *r)
 {
 	struct node *n;
-	int err = lookup(r, XS_PERM_READ, &n);
+	int err = only_node(r, XS_PERM_READ, &n);
 
 	if (!err)
 		reply(r, n->data, n->len);
@@ -138,100 +93,70 @@ static int do_read(struct request *r)
 
 static int do_write(struct request *r)
 {
-	size_t at = 0;
 	struct node *n;
+	size_t at = 0;
+	int err;
 
-	next_string(r, &at);
-	if (r->c->domid && r->len - at > QUOTA_ENTRY)
-		return ENOSPC;
-	int err = make(r, &n);
-	if (!err)
-		err = log_change(r, CHANGE_WRITE, r->data + at, r->len - at, NULL);
-	if (!err)
-		err = -store_set(r->store, n, r->data + at, r->len - at);
+	if (!next_string(r, &at))
+		return EINVAL;
+	err = first_node(r, XS_PERM_WRITE, &n);
+	if (err == ENOENT)
+		err = view_create(&r->v, r->path, r->data + at, r->len - at);
+	else if (!err)
+		err = view_set_data(&r->v, n, r->data + at, r->len - at);
 	if (err)
 		return err;
+	watch_fire(&r->v, r->path, false, NULL);
 	reply_ok(r);
-	changed(r, false);
 	return 0;
 }
 
 static int do_mkdir(struct request *r)
 {
-	bool had = store_find(r->store, r->path);
 	struct node *n;
-	int err = make(r, &n);
+	int err = only_node(r, XS_PERM_WRITE, &n);
 
-	if (err)
-		return err;
-	if (!had) {
-		err = log_change(r, CHANGE_MKDIR, NULL, 0, NULL);
-		if (err)
-			return err;
+	if (err == ENOENT) {
+		err = view_create(&r->v, r->path, NULL, 0);
+		if (!err)
+			watch_fire(&r->v, r->path, false, NULL);
 	}
-	reply_ok(r);
-	if (!had)
-		changed(r, false);
-	return 0;
+	if (!err)
+		reply_ok(r);
+	return err;
+}
+
+/* Removing what is not there succeeds when its parent is. */
+static int remove_nothing(struct request *r)
+{
+	char parent[PATH_SIZE];
+	struct node *n;
+
+	path_parent(r->path, parent);
+	return view_read(&r->v, parent, &n);
 }
 
 static int do_rm(struct request *r)
 {
 	struct node *n;
-	int err = lookup(r, XS_PERM_WRITE, &n);
+	int err = only_node(r, XS_PERM_WRITE, &n);
 
-	if (err == ENOENT) {
-		/* Removing what is not there succeeds when its parent is. */
-		char *slash = strrchr(r->path, '/');
-		char parent[PATH_SIZE];
-		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - r->path), r->path);
-		if (!store_find(r->store, parent[0] ? parent : "/"))
-			return ENOENT;
+	if (err == ENOENT)
+		err = remove_nothing(r);
+	else if (!err)
+		err = strcmp(r->path, "/") ? view_remove(&r->v, r->path) : EINVAL;
+	if (!err)
 		reply_ok(r);
-		return 0;
-	}
-	if (err)
-		return err;
-	if (!n->parent)
-		return EINVAL;
-	err = log_change(r, CHANGE_RM, NULL, 0, NULL);
-	if (err)
-		return err;
-	store_remove(r->store, n);
-	reply_ok(r);
-	changed(r, true);
-	return 0;
-}
-
-static char *children(const struct node *n, size_t *len)
-{
-	char *buf, *p;
-
-	*len = 0;
-	for (const struct node *c = n->children; c; c = c->next)
-		*len += strlen(c->name) + 1;
-	p = buf = malloc(*len + 1);
-	for (const struct node *c = buf ? n->children : NULL; c; c = c->next)
-		p = stpcpy(p, c->name) + 1;
-	return buf;
+	return err;
 }
 
 static int do_directory(struct request *r)
 {
 	struct node *n;
-	size_t len;
-	int err = lookup(r, XS_PERM_READ, &n);
+	int err = only_node(r, XS_PERM_READ, &n);
 
-	if (err)
-		return err;
-	char *buf = children(n, &len);
-	if (!buf)
-		return ENOMEM;
-	if (len > XENSTORE_PAYLOAD_MAX)
-		err = E2BIG;
-	else
-		reply(r, buf, len);
-	free(buf);
+	if (!err)
+		reply(r, n->children, n->children_len);
 	return err;
 }
 
@@ -241,34 +166,28 @@ static int do_directory_part(struct request *r)
 {
 	char out[XENSTORE_PAYLOAD_MAX];
 	struct node *n;
-	size_t at = 0, len;
+	size_t at = 0, used;
 
-	next_string(r, &at);
-	const char *off = next_string(r, &at);
-	if (!off)
+	if (count_strings(r) != 2)
 		return EINVAL;
-	size_t offset = strtoul(off, NULL, 10);
-	int err = lookup(r, XS_PERM_READ, &n);
+	int err = first_node(r, XS_PERM_READ, &n);
 	if (err)
 		return err;
-	char *buf = children(n, &len);
-	if (!buf)
-		return ENOMEM;
-	size_t used = (size_t)snprintf(out, sizeof(out), "%llu", (unsigned long long)n->gen) + 1;
-	bool all = true;
-	while (offset < len) {
-		size_t one = strlen(buf + offset) + 1;
-		if (used + one + 1 > sizeof(out)) {
-			all = false;
+	next_string(r, &at);
+	/* Anything that is no number is 0, or a very large one. */
+	unsigned offset = (unsigned)atoi(next_string(r, &at));
+	used = (size_t)snprintf(out, sizeof(out), "%llu", (unsigned long long)n->gen) + 1;
+	while (offset < n->children_len) {
+		const char *name = n->children + offset;
+		size_t size = strlen(name) + 1;
+		if (used + size + 1 > sizeof(out))
 			break;
-		}
-		memcpy(out + used, buf + offset, one);
-		used += one;
-		offset += one;
+		memcpy(out + used, name, size);
+		used += size;
+		offset += (unsigned)size;
 	}
-	if (all)
+	if (offset >= n->children_len)
 		out[used++] = 0;
-	free(buf);
 	reply(r, out, used);
 	return 0;
 }
@@ -278,110 +197,152 @@ static const char letters[] = "nrwb";
 
 static int do_get_perms(struct request *r)
 {
-	char out[MAX_PERMS * 8];
-	size_t used = 0;
 	struct node *n;
-	int err = lookup(r, XS_PERM_READ, &n);
+	size_t used = 0;
+	int err = only_node(r, XS_PERM_READ, &n);
 
 	if (err)
 		return err;
+	char *out = malloc(n->perms.nr * 16);
+	if (!out)
+		return ENOMEM;
 	for (unsigned i = 0; i < n->perms.nr; i++)
-		used += (size_t)snprintf(out + used, sizeof(out) - used, "%c%u",
-					 letters[n->perms.p[i].bits & 3], n->perms.p[i].domid) +
+		used += (size_t)sprintf(out + used, "%c%d", letters[n->perms.p[i].bits & 3],
+					(int)n->perms.p[i].domid) +
 			1;
 	reply(r, out, used);
+	free(out);
 	return 0;
+}
+
+/* A letter and a number as strtol() reads it (xs_lib.c: xs_strings_to_perms). */
+static int parse_perm(const char *s, struct xs_perm *p)
+{
+	const char *letter = s[0] ? strchr(letters, s[0]) : NULL;
+	char *end;
+
+	if (!letter || !s[1])
+		return EINVAL;
+	*p = (struct xs_perm){(uint32_t)strtol(s + 1, &end, 0), (uint8_t)(letter - letters), false};
+	return *end ? EINVAL : 0;
 }
 
 static int parse_perms(struct request *r, struct xs_perms *p)
 {
+	unsigned nr = count_strings(r);
 	size_t at = 0;
-	const char *s;
 
+	if (nr < 2)
+		return EINVAL;
+	if (client_unprivileged(r->c) && (int)nr - 1 > r->c->xs->quota.permissions)
+		return ENOSPC;
+	p->p = calloc(nr - 1, sizeof(*p->p));
+	if (!p->p)
+		return ENOMEM;
 	next_string(r, &at);
-	p->nr = 0;
-	while (at < r->len) {
-		s = next_string(r, &at);
-		const char *letter = s && s[0] ? strchr(letters, s[0]) : NULL;
-		char *end;
-		if (!letter || p->nr == MAX_PERMS)
+	for (p->nr = 0; p->nr < nr - 1; p->nr++)
+		if (parse_perm(next_string(r, &at), &p->p[p->nr]))
 			return EINVAL;
-		unsigned long id = strtoul(s + 1, &end, 10);
-		if (end == s + 1 || *end || id > 0xffff)
-			return EINVAL;
-		p->p[p->nr++] = (struct xs_perm){(uint16_t)id, (uint8_t)(letter - letters)};
+	/* What is meant for nobody stays so if such a domain comes. */
+	for (unsigned i = 0; i < p->nr; i++) {
+		const struct store_domain *d = domain_find(r->c->xs, p->p[i].domid);
+		p->p[i].ignored = !d || !d->exists;
 	}
-	return p->nr ? 0 : EINVAL;
+	return p->p[0].ignored ? ENOENT : 0;
+}
+
+static int set_special_perms(struct request *r, const struct xs_perms *p)
+{
+	struct xs_perms *old = special_perms(r->c->xs, r->data), new;
+	const uint8_t need = XS_PERM_WRITE | XS_PERM_OWNER;
+
+	if (!old)
+		return EINVAL;
+	if ((perms_of(old, r->c->domid, r->c->target) & need) != need)
+		return EACCES;
+	if (perms_copy(&new, p))
+		return ENOMEM;
+	perms_free(old);
+	*old = new;
+	return 0;
+}
+
+static int set_node_perms(struct request *r, const struct xs_perms *p)
+{
+	struct xs_perms old;
+	struct node *n;
+	int err = first_node(r, XS_PERM_WRITE | XS_PERM_OWNER, &n);
+
+	if (err)
+		return err;
+	if (client_unprivileged(r->c) && n->perms.p[0].domid != p->p[0].domid)
+		return EPERM;
+	if (perms_copy(&old, &n->perms))
+		return ENOMEM;
+	err = view_set_perms(&r->v, n, p);
+	if (!err)
+		watch_fire(&r->v, r->path, false, &old);
+	perms_free(&old);
+	return err;
 }
 
 static int do_set_perms(struct request *r)
 {
-	struct xs_perms p;
-	struct node *n;
+	struct xs_perms p = {0, NULL};
 	int err = parse_perms(r, &p);
 
 	if (!err)
-		err = lookup(r, XS_PERM_WRITE, &n);
-	/* Only the owner, and it keeps what it owns. */
-	if (!err && r->c->domid &&
-	    (n->perms.p[0].domid != r->c->domid || p.p[0].domid != r->c->domid))
-		err = n->perms.p[0].domid != r->c->domid ? EACCES : EPERM;
+		err = r->data[0] == '@' ? set_special_perms(r, &p) : set_node_perms(r, &p);
 	if (!err)
-		err = log_change(r, CHANGE_PERMS, NULL, 0, &p);
-	if (err)
-		return err;
-	store_set_perms(r->store, n, &p);
-	reply_ok(r);
-	changed(r, false);
-	return 0;
+		reply_ok(r);
+	perms_free(&p);
+	return err;
 }
 
-/* path and token: checked here because a watch's path may be @special. */
-static int watch_args(struct request *r, char path[PATH_SIZE], const char **token)
+/* The path into r->path, with the token and how much of the path is not shown. */
+static int watch_args(struct request *r, const char **token, size_t *prefix)
 {
 	size_t at = 0;
-	const char *p = next_string(r, &at);
 
-	*token = p ? next_string(r, &at) : NULL;
-	if (!*token)
+	if (count_strings(r) != 2)
 		return EINVAL;
-	return canonical(r->c, p, path, &r->relative);
+	const char *path = next_string(r, &at);
+	*token = next_string(r, &at);
+	if (!request_path(r, path))
+		return EINVAL;
+	*prefix = strlen(r->path) - strlen(path);
+	return 0;
 }
 
 static int do_watch(struct request *r)
 {
 	const char *token;
-	size_t prefix = 0;
-	int err = watch_args(r, r->path, &token);
+	size_t prefix;
+	int err = watch_args(r, &token, &prefix);
 
 	if (err)
 		return err;
-	if (r->relative)
-		prefix = (size_t)snprintf(NULL, 0, "/local/domain/%u/", r->c->domid);
-	err = -watch_add(r->c, r->path, token, prefix);
+	if (r->path[0] == '@' ? strlen(r->path) > XENSTORE_REL_PATH_MAX
+			      : !path_is_valid(r->c->xs, r->path))
+		return EINVAL;
+	err = watch_add(r->c, r->path, token, prefix);
 	if (err)
 		return err;
 	reply_ok(r);
 	/* Once for what is there already, whether it exists or not. */
-	const char *shown = r->path + prefix;
-	char buf[XENSTORE_PAYLOAD_MAX];
-	size_t a = strlen(shown) + 1, b = strlen(token) + 1;
-	if (a + b <= sizeof(buf)) {
-		struct xsd_sockmsg h = {.type = XS_WATCH_EVENT, .len = (uint32_t)(a + b)};
-		memcpy(buf, shown, a);
-		memcpy(buf + a, token, b);
-		client_send(r->c, &h, buf, true);
-	}
+	client_event(r->c, NULL, r->path + prefix, token);
 	return 0;
 }
 
 static int do_unwatch(struct request *r)
 {
 	const char *token;
-	int err = watch_args(r, r->path, &token);
+	size_t prefix;
+	int err = watch_args(r, &token, &prefix);
 
-	if (!err)
-		err = -watch_remove(r->c, r->path, token);
+	if (err)
+		return err == EINVAL && count_strings(r) == 2 ? ENOENT : err;
+	err = watch_remove(r->c, r->path, token);
 	if (!err)
 		reply_ok(r);
 	return err;
@@ -400,7 +361,10 @@ static int do_transaction_start(struct request *r)
 {
 	char id[16];
 
-	if (r->c->domid && r->c->nr_transactions >= QUOTA_TRANSACTIONS)
+	if (r->v.t)
+		return EBUSY;
+	/* One more than the quota says, as with watches. */
+	if (client_unprivileged(r->c) && r->c->nr_transactions > r->c->xs->quota.transactions)
 		return ENOSPC;
 	const struct transaction *t = transaction_start(r->c);
 	if (!t)
@@ -411,115 +375,65 @@ static int do_transaction_start(struct request *r)
 
 static int do_transaction_end(struct request *r)
 {
-	if (r->len != 2 || r->data[1] || (r->data[0] != 'T' && r->data[0] != 'F'))
+	const char *how = only_string(r);
+
+	if (!how || (strcmp(how, "T") && strcmp(how, "F")))
 		return EINVAL;
-	if (!r->t)
+	if (!r->v.t)
 		return ENOENT;
-	int err = -transaction_end(r->c, r->t, r->data[0] == 'T');
+	int err = transaction_end(r->c, r->v.t, *how == 'T');
 	if (!err)
 		reply_ok(r);
 	return err;
 }
 
-static int domain_arg(struct request *r, unsigned *domid)
-{
-	size_t at = 0;
-	const char *s = next_string(r, &at);
-	char *end;
-
-	if (!s || !*s)
-		return EINVAL;
-	*domid = (unsigned)strtoul(s, &end, 10);
-	return *end ? EINVAL : 0;
-}
-
-static int do_get_domain_path(struct request *r)
-{
-	char path[40];
-	unsigned domid;
-	int err = domain_arg(r, &domid);
-
-	if (!err)
-		reply(r, path, (size_t)snprintf(path, sizeof(path), "/local/domain/%u", domid) + 1);
-	return err;
-}
-
-static int do_is_domain_introduced(struct request *r)
-{
-	unsigned domid;
-	int err = domain_arg(r, &domid);
-
-	if (err)
-		return err;
-	bool there = domid == 0;
-	for (const struct client *c = r->c->xs->clients; c; c = c->next)
-		there |= c->domid == domid;
-	reply(r, there ? "T" : "F", 2);
-	return 0;
-}
-
 static const struct {
-	const char *name;
 	int (*fn)(struct request *r);
 	unsigned flags;
 } messages[XS_TYPE_COUNT] = {
-	[XS_CONTROL] = {"CONTROL", NULL, F_PRIVILEGED},
-	[XS_DIRECTORY] = {"DIRECTORY", do_directory, F_PATH},
-	[XS_DIRECTORY_PART] = {"DIRECTORY_PART", do_directory_part, F_PATH},
-	[XS_READ] = {"READ", do_read, F_PATH},
-	[XS_GET_PERMS] = {"GET_PERMS", do_get_perms, F_PATH},
-	[XS_WATCH] = {"WATCH", do_watch, F_NO_TRANSACTION},
-	[XS_UNWATCH] = {"UNWATCH", do_unwatch, F_NO_TRANSACTION},
-	[XS_TRANSACTION_START] = {"TRANSACTION_START", do_transaction_start, F_NO_TRANSACTION},
-	[XS_TRANSACTION_END] = {"TRANSACTION_END", do_transaction_end, 0},
-	/* One domain lives here, and it is introduced when it is made. */
-	[XS_INTRODUCE] = {"INTRODUCE", NULL, F_PRIVILEGED},
-	[XS_RELEASE] = {"RELEASE", NULL, F_PRIVILEGED},
-	[XS_GET_DOMAIN_PATH] = {"GET_DOMAIN_PATH", do_get_domain_path, 0},
-	[XS_WRITE] = {"WRITE", do_write, F_PATH},
-	[XS_MKDIR] = {"MKDIR", do_mkdir, F_PATH},
-	[XS_RM] = {"RM", do_rm, F_PATH},
-	[XS_SET_PERMS] = {"SET_PERMS", do_set_perms, F_PATH},
-	[XS_IS_DOMAIN_INTRODUCED] = {"IS_DOMAIN_INTRODUCED", do_is_domain_introduced, 0},
-	[XS_RESUME] = {"RESUME", NULL, F_PRIVILEGED},
-	[XS_SET_TARGET] = {"SET_TARGET", NULL, F_PRIVILEGED},
-	[XS_RESET_WATCHES] = {"RESET_WATCHES", do_reset_watches, F_NO_TRANSACTION},
+	[XS_CONTROL] = {do_control, F_PRIVILEGED},
+	[XS_DIRECTORY] = {do_directory, 0},
+	[XS_DIRECTORY_PART] = {do_directory_part, 0},
+	[XS_READ] = {do_read, 0},
+	[XS_GET_PERMS] = {do_get_perms, 0},
+	[XS_WATCH] = {do_watch, F_NO_TRANSACTION},
+	[XS_UNWATCH] = {do_unwatch, F_NO_TRANSACTION},
+	[XS_TRANSACTION_START] = {do_transaction_start, 0},
+	[XS_TRANSACTION_END] = {do_transaction_end, 0},
+	[XS_INTRODUCE] = {do_introduce, F_PRIVILEGED},
+	[XS_RELEASE] = {do_release, F_PRIVILEGED},
+	[XS_GET_DOMAIN_PATH] = {do_get_domain_path, 0},
+	[XS_WRITE] = {do_write, 0},
+	[XS_MKDIR] = {do_mkdir, 0},
+	[XS_RM] = {do_rm, 0},
+	[XS_SET_PERMS] = {do_set_perms, 0},
+	[XS_IS_DOMAIN_INTRODUCED] = {do_is_domain_introduced, F_PRIVILEGED},
+	[XS_RESUME] = {do_resume, F_PRIVILEGED},
+	[XS_SET_TARGET] = {do_set_target, F_PRIVILEGED},
+	[XS_RESET_WATCHES] = {do_reset_watches, 0},
 };
 
-static int prepare(struct request *r)
+static int serve(struct request *r)
 {
-	unsigned flags = messages[r->h->type].flags;
-	size_t at = 0;
-
-	if ((flags & F_PRIVILEGED) && r->c->domid)
-		return EACCES;
-	if (!messages[r->h->type].fn)
+	if (r->h->type >= XS_TYPE_COUNT || !messages[r->h->type].fn)
 		return ENOSYS;
-	if (r->h->tx_id) {
-		r->t = transaction_find(r->c, r->h->tx_id);
-		if (!r->t)
+	unsigned flags = messages[r->h->type].flags;
+	if ((flags & F_PRIVILEGED) && client_unprivileged(r->c))
+		return EACCES;
+	if (r->h->tx_id && !(flags & F_NO_TRANSACTION)) {
+		r->v.t = transaction_find(r->c, r->h->tx_id);
+		if (!r->v.t)
 			return ENOENT;
-		if (flags & F_NO_TRANSACTION)
-			return EBUSY;
-		r->store = &r->t->store;
 	}
-	if (flags & F_PATH) {
-		const char *p = next_string(r, &at);
-		if (!p || p[0] == '@')
-			return EINVAL;
-		return canonical(r->c, p, r->path, &r->relative);
-	}
-	return 0;
+	return messages[r->h->type].fn(r);
 }
 
 void wire_request(struct client *c, const struct xsd_sockmsg *h, const uint8_t *data)
 {
 	struct request r = {
-		.c = c, .h = h, .data = (const char *)data, .len = h->len, .store = &c->xs->store};
-	int err = h->type >= XS_TYPE_COUNT || !messages[h->type].name ? ENOSYS : prepare(&r);
+		.c = c, .h = h, .data = (const char *)data, .len = h->len, .v = {c->xs, c, NULL}};
+	int err = serve(&r);
 
-	if (!err)
-		err = messages[h->type].fn(&r);
 	if (err)
-		reply_error(&r, err);
+		client_error(c, h, err);
 }

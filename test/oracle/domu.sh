@@ -2,6 +2,8 @@
 # Small guests as domains of real Xen, made by xl in a Debian dom0, under emulation:
 #   domu.sh OUT GUEST...
 # Leaves each guest's console in OUT/NAME, and in OUT/log what the dom0 said.
+# With TREE set the guests do not run: OUT/NAME is the store as xl leaves it for a new,
+# paused domain (xenstore-ls -fp).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:?usage: domu.sh OUT GUEST...}
@@ -58,8 +60,20 @@ xenstored --pid-file /run/xenstored.pid || echo "ORACLE no xenstored"
 xen-init-dom0 || echo "ORACLE no xen-init-dom0"
 xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || echo "ORACLE no xenconsoled"
 echo "ORACLE ready"
+tree() { # NAME KERNEL
+  printf 'name="%s"\nuuid="%s"\ntype="pv"\nkernel="%s"\nmemory=64\nmaxmem=96\nvcpus=1\nmaxvcpus=2\n' \
+    $1 11223344-5566-4777-8899-aabbccddeeff $2 >/tmp/$1.cfg
+  xl create -q -p /tmp/$1.cfg >/tmp/$1.xl 2>&1
+  usleep 500000
+  echo "ORACLE begin $1"
+  xenstore-ls -fp
+  sed 's/^/xl: /' /tmp/$1.xl
+  echo "ORACLE end $1"
+  xl destroy $1
+}
 for g in /guests/*; do
   n=${g##*/}
+  [ -e /tree ] && { tree $n $g; continue; }
   printf 'name="%s"\ntype="pv"\nkernel="%s"\nmemory=32\nmaxmem=32\nvcpus=4\non_poweroff="destroy"\non_reboot="destroy"\non_crash="destroy"\n' $n $g >/tmp/$n.cfg
   xl create -q -F /tmp/$n.cfg >/tmp/$n.xl 2>&1 &
   p=$!
@@ -76,6 +90,7 @@ echo "ORACLE done"
 poweroff -f
 INIT
 chmod 755 "$root/init"
+[ -z "${TREE:-}" ] || touch "$root/tree"
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$work/initrd.gz"
 
 timeout -s KILL "${LIMIT:-900}" qemu-system-x86_64 -accel tcg -cpu max,-smap,-smep -m 1536 \

@@ -56,7 +56,7 @@ static void teardown(void)
 /* What the event channel's callback does, and a wait for the answer. */
 static void kick(void)
 {
-	eventfd_write(xs->event_fd, 1);
+	eventfd_write(domain_find(xs, 1)->event_fd, 1);
 	test_loop_sync();
 }
 
@@ -312,7 +312,7 @@ START_TEST(a_guest_that_does_not_read)
 		put("domid", 6);
 	}
 	ck_assert_uint_lt(sent, 20000);
-	ck_assert_uint_le(xs->guest->out_len, QUOTA_OUT_REQUESTS + MESSAGE_MAX);
+	ck_assert_int_le(xs->guest->domain->outstanding, xs->quota.outstanding);
 	ck_assert_uint_eq(waiting(), XENSTORE_RING_SIZE);
 	while (next()) {
 		ck_assert_uint_eq(h.req_id, got);
@@ -343,16 +343,16 @@ START_TEST(random_garbage)
 		if (rand_r(&seed) % 64 == 0)
 			((uint32_t *)&ring->req_cons)[rand_r(&seed) % 7] = (uint32_t)rand_r(&seed);
 		ring->rsp_cons = ring->rsp_prod;
-		eventfd_write(xs->event_fd, 1);
+		eventfd_write(domain_find(xs, 1)->event_fd, 1);
 		if (i % 8 == 0)
 			test_loop_sync();
 		if (i % 50 == 0) { /* a new guest, as far as the client is concerned */
 			test_loop_sync();
 			memset(&ring->req_cons, 0, 4 * sizeof(uint32_t));
-			xs->failed = false;
+			xs->guest->domain->failed = false;
 			xs->guest->in_used = 0;
 			ck_assert_uint_le(xs->guest->in_used, MESSAGE_MAX);
-			ck_assert_uint_le(xs->guest->out_len, QUOTA_OUT_EVENTS);
+			ck_assert_int_le(xs->guest->domain->memory, xs->quota.memory + 4096);
 		}
 	}
 	test_loop_sync();

@@ -51,13 +51,16 @@ static void teardown(void)
 /* The next message that waits for `who`; false when there is none. */
 static bool next(struct client *who)
 {
-	if (who->out_len < sizeof(h))
+	const uint8_t *p;
+	size_t len = client_output(who, &p);
+
+	if (!len)
 		return false;
-	memcpy(&h, who->out, sizeof(h));
-	memcpy(answer, who->out + sizeof(h), h.len);
+	memcpy(&h, p, sizeof(h));
+	ck_assert_uint_eq(len, sizeof(h) + h.len);
+	memcpy(answer, p + sizeof(h), h.len);
 	answer[h.len] = 0;
-	who->out_len -= sizeof(h) + h.len;
-	memmove(who->out, who->out + sizeof(h) + h.len, who->out_len);
+	client_sent(who, len);
 	return true;
 }
 
@@ -159,15 +162,17 @@ START_TEST(watches)
 	ck_assert_str_eq(ASK(XS_UNWATCH, "data\0token"), "OK");
 	ck_assert_str_eq(WRITE("data/k", "w"), "OK");
 	ck_assert(!next(c));
-	for (unsigned i = 0; i < QUOTA_WATCHES; i++) {
+	/* One more than the quota, as with xenstored. */
+	for (int i = 0; i <= xs->quota.watches; i++) {
 		char w[32];
-		int n = snprintf(w, sizeof(w), "data%c%u", 0, i);
+		int n = snprintf(w, sizeof(w), "data%c%d", 0, i);
 		ck_assert_str_eq(ask_as(c, XS_WATCH, 0, w, (size_t)n + 1), "OK");
 		ck_assert(next(c));
 	}
 	ck_assert_str_eq(ASK(XS_WATCH, "data\0more"), "E2BIG");
 	ck_assert_str_eq(ASK(XS_RESET_WATCHES, ""), "OK");
-	ck_assert_uint_eq(c->nr_watches, 0);
+	ck_assert_ptr_null(c->watches);
+	ck_assert_int_eq(c->domain->watches, 0);
 }
 END_TEST
 
@@ -194,7 +199,7 @@ START_TEST(transactions)
 	ck_assert_str_eq(ASK_TX(XS_TRANSACTION_END, tx, "F"), "OK");
 	ck_assert_str_eq(ASK(XS_READ, "data/b"), "ENOENT");
 	ck_assert_str_eq(ASK_TX(XS_TRANSACTION_END, tx, "T"), "ENOENT");
-	for (unsigned i = 0; i < QUOTA_TRANSACTIONS; i++)
+	for (int i = 0; i <= xs->quota.transactions; i++)
 		ck_assert_int_gt(atoi(ASK(XS_TRANSACTION_START, "")), 0);
 	ck_assert_str_eq(ASK(XS_TRANSACTION_START, ""), "ENOSPC");
 }
@@ -203,16 +208,16 @@ END_TEST
 START_TEST(quota_of_nodes)
 {
 	char path[48], *end = "OK";
-	unsigned i;
+	int i;
 
-	for (i = 0; i < QUOTA_NODES + 10 && !strcmp(end, "OK"); i++) {
-		int n = snprintf(path, sizeof(path), "data/n%u", i);
+	for (i = 0; i < xs->quota.nodes + 10 && !strcmp(end, "OK"); i++) {
+		int n = snprintf(path, sizeof(path), "data/d%d/n%d", i / 50, i);
 		end = (char *)ask_as(c, XS_MKDIR, 0, path, (size_t)n + 1);
 	}
 	ck_assert_str_eq(end, "ENOSPC");
-	ck_assert_uint_le(i, QUOTA_NODES);
-	ck_assert_str_eq(ASK(XS_DIRECTORY, "data"), "E2BIG");
-	ck_assert_str_ne(ASK(XS_DIRECTORY_PART, "data\0000"), "EINVAL");
+	ck_assert_int_eq(c->domain->nodes, xs->quota.nodes);
+	ck_assert_str_eq(ASK(XS_RM, "data"), "OK");
+	ck_assert_int_lt(c->domain->nodes, 20);
 }
 END_TEST
 
@@ -232,21 +237,128 @@ START_TEST(requests_in_pieces)
 }
 END_TEST
 
-START_TEST(a_client_that_does_not_read_is_bounded)
+/* Answers: the quota of outstanding requests. */
+START_TEST(a_guest_that_does_not_read_is_not_heard)
 {
-	char w[8] = "data\0t";
 	uint8_t req[sizeof(h) + 6];
 	struct xsd_sockmsg m = {.type = XS_READ, .len = 6};
+	long taken = 0;
 
-	send_raw(c, XS_WATCH, 0, w, 7);
 	memcpy(req, &m, sizeof(m));
 	memcpy(req + sizeof(m), "domid", 6);
 	for (unsigned i = 0; i < 100000; i++)
-		client_take(c, req, sizeof(req));
-	ck_assert_uint_le(c->out_len, QUOTA_OUT_REQUESTS + MESSAGE_MAX);
-	for (unsigned i = 0; i < 100000; i++)
-		watch_fire(xs, "/local/domain/1/data", false);
-	ck_assert_uint_le(c->out_len, QUOTA_OUT_EVENTS);
+		taken += client_take(c, req, sizeof(req));
+	ck_assert_int_eq(taken / (long)sizeof(req), xs->quota.outstanding);
+	ck_assert_int_eq(c->domain->outstanding, xs->quota.outstanding);
+	while (next(c))
+		;
+	ck_assert_int_eq(c->domain->outstanding, 0);
+	ck_assert(client_may_request(c));
+}
+END_TEST
+
+static long all_memory(void)
+{
+	long n = 0;
+
+	for (const struct store_domain *d = xs->domains; d; d = d->next)
+		n += d->memory;
+	return n;
+}
+
+/* Events, from domain 0: equal ones are one, others use up its memory and no more. */
+START_TEST(events_that_a_guest_does_not_read_are_bounded)
+{
+	struct view v = {.xs = xs};
+
+	ck_assert_str_eq(ASK(XS_WATCH, "data\0t"), "OK");
+	next(c);
+	long before = c->domain->memory;
+	for (unsigned i = 0; i < 1000; i++)
+		watch_fire(&v, "/local/domain/1/data", false, NULL);
+	ck_assert(c->out && !c->out->next);
+	for (unsigned i = 0; i < 3000; i++) {
+		char path[1100];
+		int n = snprintf(path, sizeof(path), "/local/domain/1/data/%u-", i);
+		memset(path + n, 'x', 1000);
+		path[n + 1000] = 0;
+		watch_fire(&v, path, false, &store_find(&xs->store, "/local/domain/1/data")->perms);
+	}
+	ck_assert_int_lt(c->domain->memory, xs->quota.memory);
+	ck_assert_int_gt(c->domain->memory, xs->quota.memory - 2000);
+	while (next(c))
+		;
+	ck_assert_int_eq(c->domain->memory, before);
+}
+END_TEST
+
+/* What a request is answered with goes; what it makes is counted until it is removed. */
+START_TEST(memory_is_counted_to_the_byte)
+{
+	long before = all_memory();
+
+	for (unsigned i = 0; i < 10; i++) {
+		uint32_t tx = (uint32_t)atoi(ASK(XS_TRANSACTION_START, ""));
+		ck_assert_str_eq(ASK_TX(XS_MKDIR, tx, "data/a/b/c"), "OK");
+		ck_assert_str_eq(ASK_TX(XS_DIRECTORY, tx, "data"), "a");
+		ck_assert_int_gt(all_memory(), before);
+		ck_assert_str_eq(ask_as(c, XS_TRANSACTION_END, tx, i % 2 ? "T" : "F", 2), "OK");
+		ck_assert_str_eq(ASK(XS_WATCH, "data\0t"), "OK");
+		ck_assert(next(c));
+		ck_assert_str_eq(ASK(XS_UNWATCH, "data\0t"), "OK");
+		ck_assert_str_eq(ASK(XS_SET_PERMS, "data\0n1\0r0"), "OK");
+		ck_assert_str_eq(WRITE("data", "1234"), "OK");
+		ck_assert_str_eq(WRITE("data", ""), "OK");
+		ck_assert_str_eq(ASK(XS_SET_PERMS, "data\0n1"), "OK");
+		ck_assert_str_eq(ASK(XS_RM, "data/a"), "OK");
+		ck_assert_int_eq(all_memory(), before);
+	}
+}
+END_TEST
+
+/* Nodes, values, transactions of many nodes, watches, all as large as they may be:
+ * the guest is stopped at its memory quota. */
+START_TEST(a_greedy_guest_is_stopped)
+{
+	static char value[1900];
+	char req[2000];
+
+	memset(value, 'v', sizeof(value));
+	for (unsigned i = 0; i < 990 && client_may_request(c); i++) {
+		int n = snprintf(req, sizeof(req), "data/%u/%u", i / 100, i) + 1;
+		memcpy(req + n, value, sizeof(value));
+		ask_as(c, XS_WRITE, 0, req, (size_t)n + sizeof(value));
+	}
+	ck_assert_int_gt(c->domain->memory, 1800000);
+	for (unsigned i = 0; i < 10 && client_may_request(c); i++) {
+		uint32_t tx = (uint32_t)atoi(ASK(XS_TRANSACTION_START, ""));
+		for (unsigned k = 0; k < 990 && client_may_request(c); k++) {
+			int n = snprintf(req, sizeof(req), "data/%u/%u", k / 100, k) + 1;
+			ask_as(c, XS_READ, tx, req, (size_t)n);
+		}
+	}
+	ck_assert(!client_may_request(c));
+	ck_assert_int_lt(c->domain->memory, xs->quota.memory + 4096);
+	/* Domain 0 makes room, or a larger quota. */
+	xs->quota.memory *= 2;
+	ck_assert(client_may_request(c));
+	ck_assert_str_eq(ASK(XS_RESET_WATCHES, ""), "OK");
+	xs->quota.memory /= 2;
+	ck_assert(client_may_request(c));
+}
+END_TEST
+
+/* xenstored answers these with whatever is in its errno. */
+START_TEST(no_nul_or_too_many)
+{
+	static const uint32_t types[] = {XS_READ, XS_DIRECTORY, XS_GET_PERMS, XS_MKDIR, XS_RM};
+
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		ck_assert_str_eq(ask_as(c, types[i], 0, "data", 4), "EINVAL");
+		ck_assert_str_eq(ask_as(c, types[i], 0, "data\0x", 6), "EINVAL");
+		ck_assert_str_eq(ask_as(c, types[i], 0, "data\0x", 7), "EINVAL");
+		ck_assert_str_eq(ask_as(c, types[i], 0, "", 0), "EINVAL");
+	}
 }
 END_TEST
 
@@ -268,10 +380,14 @@ START_TEST(random_requests_do_no_harm)
 		if (rand() % 4 == 0)
 			for (size_t i = 0; i < len; i++)
 				buf[i] ^= rand() % 16 ? 0 : (uint8_t)rand();
-		send_raw(c, (uint32_t)rand() % 26, rand() % 3 ? 0 : xs->next_transaction, buf, len);
-		c->out_len = 0;
+		send_raw(c, (uint32_t)rand() % 26, rand() % 3 ? 0 : c->next_transaction, buf, len);
+		while (next(c))
+			;
 	}
-	ck_assert_uint_le(store_count(xs->store.root, 1), QUOTA_NODES + 1);
+	char *text;
+	ck_assert_int_eq(control_command(xs, "check", 6, &text), 0);
+	ck_assert_int_le(c->domain->nodes, xs->quota.nodes);
+	ck_assert_int_eq(c->domain->outstanding, 0);
 }
 END_TEST
 
@@ -285,7 +401,11 @@ int main(void)
 		transactions,
 		quota_of_nodes,
 		requests_in_pieces,
-		a_client_that_does_not_read_is_bounded,
+		a_guest_that_does_not_read_is_not_heard,
+		events_that_a_guest_does_not_read_are_bounded,
+		memory_is_counted_to_the_byte,
+		a_greedy_guest_is_stopped,
+		no_nul_or_too_many,
 		random_requests_do_no_harm,
 	};
 
