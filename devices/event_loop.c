@@ -92,6 +92,8 @@ void event_loop_stop(struct event_loop *l)
 	eventfd_write(l->stop_fd, 1);
 	pthread_join(l->thread, NULL);
 	l->started = false;
+	eventfd_t n;
+	eventfd_read(l->stop_fd, &n); /* it may start again */
 }
 
 void event_loop_destroy(struct event_loop *l)

@@ -29,7 +29,7 @@ struct link_ops {
 struct link_owner {
 	/* A frame for the guest; good for the call. */
 	void (*receive)(void *arg, struct packet *p);
-	/* After some frames. The link may be closed by it. */
+	/* After some frames. */
 	void (*done)(void *arg);
 	/* Frames can be sent again. */
 	void (*ready)(void *arg);
@@ -44,7 +44,8 @@ struct link {
 	const struct link_ops *ops;
 	struct link_owner owner;
 	struct event_loop *loop;
-	bool carrier;
+	bool carrier; /* somebody is at the other end */
+	bool wanted;  /* frames for the guest */
 };
 
 /* Each: NULL and a sentence on an error. `name`: the interface's on the host. */

@@ -503,8 +503,11 @@ static struct link *open_link(struct event_loop *l, const struct vif_spec *s, co
 	switch (s->net) {
 	case VIF_NET_USER:
 		return link_user_open(l, s, owner, err, errlen);
+	case VIF_NET_TAP:
+		return link_tap_open(l, s, name, owner, err, errlen);
+	case VIF_NET_SOCKET:
+		return link_socket_open(l, s, owner, err, errlen);
 	default:
-		snprintf(err, errlen, "net=%s is not there yet", vif_net_name(s->net));
 		return NULL;
 	}
 }

@@ -7,14 +7,9 @@
 
 #include "devices/backend.h"
 
-/* The rings' indexes are ours to handle (vif_ring.h); Xen's headers want these. */
-#define xen_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
-#include <xen/io/netif.h>
-
 #include "devices/net/link.h"
 #include "devices/net/net.h"
+#include "devices/net/netif.h"
 #include "devices/net/pcap.h"
 #include "devices/net/vif_hash.h"
 #include "devices/net/vif_ring.h"

@@ -4,14 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "pvabi/xen_abi.h"
-
-#define xen_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define XEN_NETIF_DEFINE_TOEPLITZ
-#include <xen/io/netif.h>
-
+#include "devices/net/netif.h"
 #include "devices/net/vif_hash.h"
 
 #define TAG_MAX 36
