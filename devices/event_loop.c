@@ -79,9 +79,12 @@ static void *loop(void *arg)
 
 int event_loop_start(struct event_loop *l)
 {
-	int rc = pthread_create(&l->thread, NULL, loop, l);
+	int rc;
 
-	l->started = !rc;
+	l->started = true; /* before a handler runs: event_loop_del() asks */
+	rc = pthread_create(&l->thread, NULL, loop, l);
+	if (rc)
+		l->started = false;
 	return -rc;
 }
 

@@ -92,6 +92,10 @@ START_TEST(user_keys)
 	ck_assert_str_eq(s.domain, "d.e");
 	ck_assert_str_eq(s.pcap, "/tmp/x.pcap");
 	ck_assert_uint_eq(s.max_queues, 3);
+	/* xl's files know an address only. */
+	good("ip=172.16.9.77");
+	ck_assert_uint_eq(s.network.s_addr, inet_addr("172.16.9.0"));
+	ck_assert_uint_eq(s.address.s_addr, inet_addr("172.16.9.77"));
 	good("network=192.168.4.0/22,ip=192.168.7.254");
 	ck_assert_uint_eq(s.netmask.s_addr, inet_addr("255.255.252.0"));
 	ck_assert_uint_eq(s.address.s_addr, inet_addr("192.168.7.254"));
@@ -159,7 +163,7 @@ static const struct {
 	{"network=10.0.2.1/24", "network takes"},
 	{"network=10.0.2.0/28", "network takes"},
 	{"network=x", "network takes"},
-	{"ip=10.0.3.15", "not in the network"},
+	{"network=10.0.2.0/24,ip=10.0.3.15", "not in the network"},
 	{"ip=10.0.2.2", "not in the network"},
 	{"ip=10.0.2.255", "not in the network"},
 	{"ip=fe80::1", "one IPv4"},
