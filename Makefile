@@ -24,7 +24,7 @@ WARN += -Werror
 endif
 
 ALL_CFLAGS := $(CSTD) $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -I. -MMD -MP -pthread
-LIBS := -lelf -luring -lslirp -ljansson -lZydis -lZycore -llzma -lbz2 -llzo2 -llz4 -lzstd -lz -lrt -pthread
+LIBS := -lelf -lext2fs -lcom_err -luring -lslirp -ljansson -lZydis -lZycore -llzma -lbz2 -llzo2 -llz4 -lzstd -lz -lrt -pthread
 
 PVABI_SRC := $(wildcard pvabi/*.c)
 DEVICES_SRC := $(wildcard devices/*.c devices/*/*.c)

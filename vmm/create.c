@@ -31,7 +31,7 @@
 struct creation {
 	const struct create_options *o;
 	struct domain_settings *s;
-	struct boot_files boot;
+	struct boot_found boot;
 	sigset_t signals; /* that end a domain */
 	int tell_fd;	  /* create_wait.h */
 	int log_fd;	  /* -1: in the foreground */
@@ -56,7 +56,7 @@ static void on_up(void *arg, const char *name, unsigned domid)
 {
 	struct creation *c = arg;
 
-	boot_files_free(&c->boot);
+	boot_found_free(&c->boot);
 	if (c->log_fd >= 0)
 		go_to_background(c);
 	create_tell_up(c->tell_fd, name, domid);
@@ -64,6 +64,12 @@ static void on_up(void *arg, const char *name, unsigned domid)
 		close(c->tell_fd);
 		c->tell_fd = -1;
 	}
+}
+
+static void say(const struct creation *c, enum log_level level, const char *text)
+{
+	if (level <= c->s->run.log_level)
+		fprintf(stderr, "xenolith: %s: %s\n", c->s->run.name, text);
 }
 
 static const char *first_disk(const struct run_options *o)
@@ -78,17 +84,27 @@ static const char *first_disk(const struct run_options *o)
  * new kernel. */
 static int find_kernel(struct creation *c, struct run_options *run)
 {
-	struct boot_files *b = &c->boot;
+	/* xl hands these to pygrub, before the options of the file. */
+	struct boot_wish wish = {
+		.kernel = run->kernel, .ramdisk = run->ramdisk, .args = run->cmdline};
+	struct boot_found *b = &c->boot;
 	struct error err;
+	char text[512];
 
 	if (!c->s->bootloader)
 		return 0;
 	on_doing(c, "looking for the kernel in the first disk");
-	if (bootloader_run(b, first_disk(run), c->s->bootloader_arg, c->s->run.cmdline, &err))
+	if (boot_wish_read(&wish, c->s->bootloader_arg, &err) ||
+	    bootloader_run(b, first_disk(run), &wish, &err))
 		return bad_usage("%s", err.text);
-	if (strlen(b->cmdline) >= MAX_GUEST_CMDLINE)
+	if (strlen(b->cmdline) >= MAX_GUEST_CMDLINE) {
+		boot_found_free(b);
 		return bad_usage("the boot loader's command line has more than %d characters",
 				 MAX_GUEST_CMDLINE - 1);
+	}
+	snprintf(text, sizeof(text), "booting %s%s%s%s", b->title, b->title[0] ? " (" : "",
+		 b->kernel_name, b->title[0] ? ")" : "");
+	say(c, LOG_INFO, text);
 	run->kernel = b->kernel_name;
 	run->kernel_data = b->kernel;
 	run->kernel_size = b->kernel_size;
@@ -97,12 +113,6 @@ static int find_kernel(struct creation *c, struct run_options *run)
 	run->ramdisk_size = b->ramdisk_size;
 	run->cmdline = b->cmdline;
 	return 0;
-}
-
-static void say(const struct creation *c, enum log_level level, const char *text)
-{
-	if (level <= c->s->run.log_level)
-		fprintf(stderr, "xenolith: %s: %s\n", c->s->run.name, text);
 }
 
 static bool restarts(enum on_action a)
@@ -150,7 +160,7 @@ static int live(struct creation *c)
 		if (status)
 			return status;
 		status = domain_run(&run, &res);
-		boot_files_free(&c->boot);
+		boot_found_free(&c->boot);
 		if (!follows(c, &res, &short_lives))
 			/* It should have been, and is no more. */
 			return short_lives == MAX_SHORT_LIVES && !status ? EXIT_GUEST_CRASHED
