@@ -46,7 +46,8 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix bench oracle oracle-xenstore needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix
+.PHONY: check-nested-matrix check-soak bench oracle oracle-xenstore needs-build needs-demo needs-test
 all: $(XENOLITH) libxenstore
 
 help:
@@ -60,6 +61,8 @@ help:
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
+	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
+	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
 
 # The two commands of the README install what they need themselves.
@@ -138,6 +141,15 @@ check-kills: needs-test
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/run.sh matrix $(or $(RUNS),20)"
+
+check-nested-matrix: needs-demo
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/nested/matrix.sh 6.1 $(or $(RUNS),20)" "test/nested/matrix.sh 6.12 $(or $(RUNS),20)"
+
+check-soak: needs-demo
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/soak.sh $(or $(MINUTES),60)"
 
 $(XENOLITH): $(call obj,vmm/main.c) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $(call obj,vmm/main.c) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS)

@@ -246,6 +246,7 @@ static void create_emulator(struct run *r)
 		.pit = pit_create(),
 		.latches = &g->latches,
 		.xcr0 = g->xcr0,
+		.counts = g->emulated,
 	};
 }
 

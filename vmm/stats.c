@@ -11,6 +11,7 @@
 
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
+	uint64_t emulated[NR_EMULATE_COUNTS];
 	uint64_t runs, touches, flushes, first_entry;
 	uint64_t polls, blocks, kicks, strays;
 };
@@ -41,6 +42,8 @@ static void collect(const struct guest *g, struct counts *n)
 			n->traps[k] += c->traps[k];
 		for (unsigned k = 0; k < NR_HYPERCALLS; k++)
 			n->hypercalls[k] += c->vcpu->hypercalls[k];
+		for (unsigned k = 0; k < NR_EMULATE_COUNTS; k++)
+			n->emulated[k] += g->emulated[i][k];
 		n->runs += c->kvm_runs;
 		n->polls += c->polls;
 		n->blocks += c->blocks;
@@ -96,6 +99,10 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 	for (unsigned k = 0; k < 32; k++)
 		if (n->traps[k])
 			fprintf(f, "  vector %-19u %10lu\n", k, (unsigned long)n->traps[k]);
+	for (unsigned k = 0; emulate_count_name(k); k++)
+		if (n->emulated[k])
+			fprintf(f, "  emulated %-17s %10lu\n", emulate_count_name(k),
+				(unsigned long)n->emulated[k]);
 	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
 		if (n->hypercalls[k])
 			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
@@ -133,6 +140,14 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 	for (unsigned k = 0; k < 32; k++)
 		if (n->traps[k]) {
 			fprintf(f, "%s\"%u\": %lu", sep, k, (unsigned long)n->traps[k]);
+			sep = ", ";
+		}
+	fprintf(f, "},\n  \"emulated\": {");
+	sep = "";
+	for (unsigned k = 0; emulate_count_name(k); k++)
+		if (n->emulated[k]) {
+			fprintf(f, "%s\"%s\": %lu", sep, emulate_count_name(k),
+				(unsigned long)n->emulated[k]);
 			sep = ", ";
 		}
 	fprintf(f, "},\n  \"hypercalls\": {");

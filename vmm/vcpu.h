@@ -20,6 +20,7 @@ struct guest {
 	struct clock clock;
 	struct cpu *cpu[MAX_VCPUS];
 	struct emulate_env emulate;
+	uint64_t emulated[MAX_VCPUS][NR_EMULATE_COUNTS]; /* each by its vcpu's thread */
 	struct port_latches latches;
 	struct cpuid_policy cpuid;
 	uint64_t xcr0[MAX_VCPUS];

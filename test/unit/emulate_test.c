@@ -184,6 +184,29 @@ START_TEST(control_registers)
 }
 END_TEST
 
+START_TEST(what_is_emulated_is_counted)
+{
+	static uint64_t counts[1][NR_EMULATE_COUNTS];
+	uint64_t sum = 0;
+
+	env.counts = counts;
+	privileged(CODE(0x0f, 0x20, 0xc0)); /* mov %cr0, %rax */
+	privileged(CODE(0x0f, 0x20, 0xc0));
+	privileged(CODE(0x0f, 0x09)); /* wbinvd */
+	privileged(CODE(0x90));	      /* nop: not emulated */
+	env.counts = NULL;
+	privileged(CODE(0x0f, 0x09));
+	for (unsigned i = 0; emulate_count_name(i); i++) {
+		sum += counts[0][i];
+		if (!strcmp(emulate_count_name(i), "mov_cr_dr"))
+			ck_assert_uint_eq(counts[0][i], 2);
+		else if (!strcmp(emulate_count_name(i), "wbinvd"))
+			ck_assert_uint_eq(counts[0][i], 1);
+	}
+	ck_assert_uint_eq(sum, 3);
+}
+END_TEST
+
 START_TEST(xsetbv_is_checked)
 {
 	v->regs.rcx = 0;
@@ -417,6 +440,7 @@ int main(void)
 		msrs,
 		control_registers,
 		xsetbv_is_checked,
+		what_is_emulated_is_counted,
 		pit_counts_down,
 		stores_to_page_tables,
 		m2p_loads,

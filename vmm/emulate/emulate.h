@@ -14,6 +14,8 @@ enum emulate_result {
 	EMUL_UNHANDLED, /* not ours: reflect the original fault */
 };
 
+#define NR_EMULATE_COUNTS 20
+
 /* Ports that remember what was written to them. One for the domain. */
 struct port_latches {
 	_Atomic uint8_t rtc_index;
@@ -32,7 +34,13 @@ struct emulate_env {
 	struct pit *pit; /* vmm/emulate/pit.h */
 	struct port_latches *latches;
 	uint64_t *xcr0; /* one per vcpu, indexed by v->id */
+	/* Statistics: what emulate_privileged() carried out, see emulate_count_name().
+	 * NULL: nobody counts. */
+	uint64_t (*counts)[NR_EMULATE_COUNTS]; /* one array per vcpu */
 };
+
+/* The instruction's name; NULL: there is no such count. */
+const char *emulate_count_name(unsigned i);
 
 /* #GP(0) at regs.rip, guest kernel (or user with IOPL): cpuid under faulting,
  * in/out/ins/outs, cli, sti, hlt, clts, lmsw, mov cr/dr, rdmsr, wrmsr, wbinvd,

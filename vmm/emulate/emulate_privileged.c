@@ -257,20 +257,37 @@ static enum emulate_result op_mov(struct vcpu *v, const struct emulate_env *env,
 
 static const struct {
 	ZydisMnemonic mnemonic;
+	const char *name;
 	op_fn fn;
 	bool user; /* user mode may cause it, too */
 } ops[] = {
-	{ZYDIS_MNEMONIC_IN, op_in, true},	  {ZYDIS_MNEMONIC_OUT, op_out, true},
-	{ZYDIS_MNEMONIC_INSB, op_string, true},	  {ZYDIS_MNEMONIC_INSW, op_string, true},
-	{ZYDIS_MNEMONIC_INSD, op_string, true},	  {ZYDIS_MNEMONIC_OUTSB, op_string, true},
-	{ZYDIS_MNEMONIC_OUTSW, op_string, true},  {ZYDIS_MNEMONIC_OUTSD, op_string, true},
-	{ZYDIS_MNEMONIC_CLI, op_cli_sti, true},	  {ZYDIS_MNEMONIC_STI, op_cli_sti, true},
-	{ZYDIS_MNEMONIC_RDTSC, op_rdtsc, false},  {ZYDIS_MNEMONIC_RDTSCP, op_rdtsc, false},
-	{ZYDIS_MNEMONIC_CLTS, op_clts, false},	  {ZYDIS_MNEMONIC_WBINVD, op_nothing, false},
-	{ZYDIS_MNEMONIC_MOV, op_mov, false},
-	{ZYDIS_MNEMONIC_RDMSR, op_rdmsr, false},  {ZYDIS_MNEMONIC_WRMSR, op_wrmsr, false},
-	{ZYDIS_MNEMONIC_CPUID, op_cpuid, true},	  {ZYDIS_MNEMONIC_XSETBV, op_xsetbv, false},
+	{ZYDIS_MNEMONIC_IN, "in", op_in, true},
+	{ZYDIS_MNEMONIC_OUT, "out", op_out, true},
+	{ZYDIS_MNEMONIC_INSB, "insb", op_string, true},
+	{ZYDIS_MNEMONIC_INSW, "insw", op_string, true},
+	{ZYDIS_MNEMONIC_INSD, "insd", op_string, true},
+	{ZYDIS_MNEMONIC_OUTSB, "outsb", op_string, true},
+	{ZYDIS_MNEMONIC_OUTSW, "outsw", op_string, true},
+	{ZYDIS_MNEMONIC_OUTSD, "outsd", op_string, true},
+	{ZYDIS_MNEMONIC_CLI, "cli", op_cli_sti, true},
+	{ZYDIS_MNEMONIC_STI, "sti", op_cli_sti, true},
+	{ZYDIS_MNEMONIC_RDTSC, "rdtsc", op_rdtsc, false},
+	{ZYDIS_MNEMONIC_RDTSCP, "rdtscp", op_rdtsc, false},
+	{ZYDIS_MNEMONIC_CLTS, "clts", op_clts, false},
+	{ZYDIS_MNEMONIC_WBINVD, "wbinvd", op_nothing, false},
+	{ZYDIS_MNEMONIC_MOV, "mov_cr_dr", op_mov, false},
+	{ZYDIS_MNEMONIC_RDMSR, "rdmsr", op_rdmsr, false},
+	{ZYDIS_MNEMONIC_WRMSR, "wrmsr", op_wrmsr, false},
+	{ZYDIS_MNEMONIC_CPUID, "cpuid", op_cpuid, true},
+	{ZYDIS_MNEMONIC_XSETBV, "xsetbv", op_xsetbv, false},
 };
+#define NR_OPS (sizeof(ops) / sizeof(ops[0]))
+_Static_assert(NR_OPS <= NR_EMULATE_COUNTS, "a count for each");
+
+const char *emulate_count_name(unsigned i)
+{
+	return i < NR_OPS ? ops[i].name : NULL;
+}
 
 enum emulate_result emulate_privileged(struct vcpu *v, const struct emulate_env *env)
 {
@@ -278,9 +295,11 @@ enum emulate_result emulate_privileged(struct vcpu *v, const struct emulate_env 
 
 	if (insn_fetch(v, &in, 0))
 		return EMUL_UNHANDLED;
-	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+	for (unsigned i = 0; i < NR_OPS; i++) {
 		if (ops[i].mnemonic != in.i.mnemonic || !(v->kernel_mode || ops[i].user))
 			continue;
+		if (env->counts)
+			env->counts[v->id][i]++;
 		enum emulate_result r = ops[i].fn(v, env, &in);
 		if (r != EMUL_DONE)
 			return r;
