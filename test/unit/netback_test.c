@@ -234,7 +234,7 @@ START_TEST(cycles)
 	f->peer = -1;
 	backend_destroy(f->backend);
 	snprintf(fields, sizeof(fields), _i == 2 ? "%s,path=%s" : "%s", kinds[_i], f->path);
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 300; i++)
 		cycle(f, fields);
 	unsigned files = open_files();
 	size_t memory = mallinfo2().uordblks;

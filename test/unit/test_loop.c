@@ -1,7 +1,8 @@
 /*
  * An event loop for unit tests: see test_loop.h. epoll hands out descriptors in
- * the order in which they became ready, so our own, signalled last, comes last;
- * twice, for handlers that one batch had no room for.
+ * the order in which they became ready, so our own, signalled last, comes last. More than
+ * once, for handlers that one batch had no room for, and because ours, once it was
+ * ready, is looked at before one that became ready while it was handled.
  */
 #include <check.h>
 #include <semaphore.h>
@@ -32,7 +33,7 @@ void test_loop_init(struct event_loop *l)
 
 void test_loop_sync(void)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		eventfd_write(sync_fd, 1);
 		sem_wait(&done);
 	}
