@@ -11,13 +11,10 @@
 
 #include "pvabi/evtchn.h"
 #include "pvabi/hypercalls.h"
+#include "pvabi/pirq.h"
 
 /* event_channel.h shows EVTCHNOP_reset_cont to Xen only; guests can call it. */
 #define OP_RESET_CONT 14
-
-/* PIRQs that a domU may name: the host's interrupt lines and 32 more (Xen:
- * common/domain.c, extra_domU_irqs). Ours has one I/O APIC of 24 lines. */
-#define NR_PIRQS (24 + 32)
 
 /* Whom a domid means to the caller. The backends are domain 0 to the guest: it
  * exists, and a guest has no rights over it. */
@@ -162,13 +159,18 @@ static long op_bind_ipi(struct vcpu *v, void *arg, const uint64_t *args)
 	return rc;
 }
 
-/* A domU without passed-through devices may use no PIRQ (Xen:
- * pirq_access_permitted). */
 static long op_bind_pirq(struct vcpu *v, void *arg, const uint64_t *args)
 {
-	const struct evtchn_bind_pirq *a = arg;
+	struct evtchn_bind_pirq *a = arg;
+	int port;
 
-	return a->pirq < NR_PIRQS ? -EPERM : -EINVAL;
+	evtchn_lock(v->domain);
+	port = pirq_bind(v->domain, a->pirq);
+	evtchn_unlock(v->domain);
+	if (port < 0)
+		return port;
+	a->port = (evtchn_port_t)port;
+	return 0;
 }
 
 static long op_close(struct vcpu *v, void *arg, const uint64_t *args)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pvabi/evtchn.h"
+#include "pvabi/pirq.h"
 
 /* Xen's port table grows by buckets, a page of 64-byte entries each, and a port
  * beyond the last bucket is -EINVAL where a free one is not, e.g. for
@@ -80,6 +81,8 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 		unsigned id = virq_is_global(virq) ? 0 : chn->notify_vcpu;
 
 		d->vcpu[id]->virq_to_evtchn[virq] = 0;
+	} else if (chn->state == ECS_PIRQ) {
+		pirq_unbind(d, chn->u.pirq);
 	} else if (chn->state == ECS_INTERDOMAIN && chn->u.interdomain.remote) {
 		struct domain *rd = chn->u.interdomain.remote;
 		struct evtchn *rchn = &rd->evtchn[chn->u.interdomain.remote_port];

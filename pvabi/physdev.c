@@ -1,12 +1,13 @@
 /*
  * physdev_op: physical devices and interrupts, as Xen answers a domU that was
- * given none. Xen: arch/x86/physdev.c, drivers/pci/physdev.c; the order in which
+ * given none; EOIs are those of pirq.c. Xen: arch/x86/physdev.c, drivers/pci/physdev.c; the order in which
  * a bad pointer, a bad number and missing rights are noticed is Xen's.
  */
 #include <errno.h>
 
 #include "pvabi/hypercalls.h"
 #include "pvabi/mm.h"
+#include "pvabi/pirq.h"
 
 #define NR_GSIS	    24 /* interrupt lines of the host's IO-APIC */
 #define NR_ISA_IRQS 16 /* never handed out as free */
@@ -15,10 +16,16 @@
 static long eoi(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct physdev_eoi *a = arg;
+	struct domain *d = v->domain;
+	int rc;
 
-	if (a->irq >= NR_PIRQS || !(v->domain->physdev.pirqs_taken >> a->irq & 1))
-		return -EINVAL;
-	return 0;
+	evtchn_lock(d);
+	rc = pirq_eoi(d, a->irq);
+	evtchn_unlock(d);
+	/* One that get_free_pirq gave out, and that nothing drives, is known too. */
+	if (rc && a->irq < NR_PIRQS && (d->physdev.pirqs_taken >> a->irq & 1))
+		rc = 0;
+	return rc;
 }
 
 /* The page of one bit for each PIRQ that tells whether it needs an EOI: with no

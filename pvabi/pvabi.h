@@ -341,6 +341,14 @@ struct domain {
 	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
 
+	struct pirq { /* pirq.c; evtchn_lock */
+		bool permitted;
+		bool in_service; /* sent, and waits for the guest's EOI */
+		evtchn_port_t port; /* 0: not bound */
+		void (*eoi)(void *arg); /* NULL: edge-triggered, needs none */
+		void *arg;
+	} pirq[NR_PIRQS];
+
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
 
 	struct { /* physdev.c */
@@ -652,6 +660,15 @@ void evtchn_set_pending(struct vcpu *v, evtchn_port_t port);
 /* Nothing happens when the guest has not bound the VIRQ. Any thread. */
 void vcpu_send_virq(struct vcpu *v, unsigned virq);
 void domain_send_global_virq(struct domain *d, unsigned virq);
+
+/* The guest may bind PIRQ n from now on. `eoi` (NULL: none is needed) is called for each
+ * that was sent when the guest has acknowledged it, with evtchn_lock held: must not block
+ * or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already. Any thread. pirq.c */
+int domain_permit_pirq(struct domain *d, unsigned n, void (*eoi)(void *arg), void *arg);
+/* The device is gone: nothing is sent, `eoi` is not called again once this returned. */
+void domain_revoke_pirq(struct domain *d, unsigned n);
+/* The device's interrupt. Nothing happens when the guest has not bound it. Any thread. */
+void domain_send_pirq(struct domain *d, unsigned n);
 
 /* ------------------------------------------------------------------------ */
 /* Page tables (mm.c ...)                                                     */
