@@ -96,7 +96,8 @@ CHECK_SUITES := \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
 	test/linux/block.sh \
-	test/linux/grub.sh
+	test/linux/grub.sh \
+	test/linux/create.sh
 
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null

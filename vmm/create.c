@@ -60,7 +60,7 @@ static void on_up(void *arg, const char *name, unsigned domid)
 	if (c->log_fd >= 0)
 		go_to_background(c);
 	create_tell_up(c->tell_fd, name, domid);
-	if (c->tell_fd >= 0 && !c->o->foreground && !c->o->console) {
+	if (c->tell_fd >= 0 && !c->o->foreground) {
 		close(c->tell_fd);
 		c->tell_fd = -1;
 	}
@@ -70,6 +70,16 @@ static void say(const struct creation *c, enum log_level level, const char *text
 {
 	if (level <= c->s->run.log_level)
 		fprintf(stderr, "xenolith: %s: %s\n", c->s->run.name, text);
+}
+
+static bool on_shutdown(void *arg, unsigned code)
+{
+	struct creation *c = arg;
+
+	if (code >= NR_SHUTDOWN_CODES || c->s->on[code] != ON_PRESERVE)
+		return false;
+	say(c, LOG_WARN, "it is preserved; 'xenolith destroy' ends it");
+	return true;
 }
 
 static const char *first_disk(const struct run_options *o)
@@ -155,7 +165,8 @@ static int live(struct creation *c)
 	for (;;) {
 		struct run_options run = c->s->run;
 
-		run.hooks = (struct run_hooks){.arg = c, .doing = on_doing, .up = on_up};
+		run.hooks = (struct run_hooks){
+			.arg = c, .doing = on_doing, .up = on_up, .preserve = on_shutdown};
 		status = find_kernel(c, &run);
 		if (status)
 			return status;
@@ -185,21 +196,13 @@ static void input_from_nowhere(void)
 
 static int child(struct creation *c)
 {
-	const struct create_options *o = c->o;
-	struct run_options *run = &c->s->run;
-
 	sigprocmask(SIG_UNBLOCK, &c->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (o->foreground || o->console) {
-		/* The parent ends us as it should, unless it is killed itself. */
+	/* The parent ends us as it should, unless it is killed itself. */
+	if (c->o->foreground)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-	}
-	if (o->console) {
-		run->console = CONSOLE_STDIO;
-	} else {
-		run->console = CONSOLE_SOCKET;
-		input_from_nowhere();
-	}
+	c->s->run.console = CONSOLE_SOCKET;
+	input_from_nowhere();
 	return live(c);
 }
 
@@ -209,13 +212,29 @@ static int open_log(const struct create_options *o, const struct domain_settings
 	struct error err;
 	char path[4096];
 
-	if (o->foreground || o->console)
+	if (o->foreground)
 		return -1;
 	int fd = log_file_open(s->run.name, path, sizeof(path), &err);
 	if (fd >= 0)
 		return fd;
 	bad_usage("there will be no log: %s", err.text);
 	return open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+/* -c: as if the user had typed it; with -F the domain is waited for afterwards. */
+static int attach(struct create_wait *w, bool until_end)
+{
+	char verb[] = "console", domid[12];
+	char *argv[] = {verb, domid, NULL};
+
+	snprintf(domid, sizeof(domid), "%u", w->domid);
+
+	int status = verb_console.run(&verb_console, 2, argv);
+
+	if (!until_end)
+		return status;
+	w->until_end = true;
+	return create_wait(w);
 }
 
 int domain_create_new(const struct create_options *o, struct domain_settings *s)
@@ -236,7 +255,7 @@ int domain_create_new(const struct create_options *o, struct domain_settings *s)
 		.fd = fd[0],
 		.signal_fd = signalfd(-1, &c.signals, SFD_CLOEXEC),
 		.quiet = o->quiet,
-		.until_end = o->foreground || o->console,
+		.until_end = o->foreground && !o->console,
 		.patience_ms = 2000,
 	};
 	fflush(NULL);
@@ -254,6 +273,8 @@ int domain_create_new(const struct create_options *o, struct domain_settings *s)
 	}
 	close(fd[1]);
 	int status = create_wait(&w);
+	if (o->console && w.is_up)
+		status = attach(&w, o->foreground);
 	close(fd[0]);
 	close(w.signal_fd);
 	return status;

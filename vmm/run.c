@@ -563,6 +563,22 @@ static const char *how_it_ended(const struct run *r)
 	return atomic_load(&r->ended_by) > 0 ? "signal" : "destroyed";
 }
 
+/* on_crash="preserve" and the like: what is left can be looked at. */
+static void preserve(struct run *r)
+{
+	const struct run_hooks *h = &r->o->hooks;
+	const struct domain *d = r->guest.domain;
+	eventfd_t n;
+
+	if (!atomic_load(&d->is_shut_down) || atomic_load(&r->guest.host_failed) ||
+	    atomic_load(&r->ended_by) || !h->preserve || !h->preserve(h->arg, d->shutdown_code))
+		return;
+	eventfd_read(r->guest.end_fd, &n);
+	/* Whoever wanted its end while it shut down, too. */
+	if (!atomic_load(&r->ended_by))
+		wait_for_end(r);
+}
+
 static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -670,6 +686,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		console_drain(r->guest.console);
 		console_restore_terminal();
 		rc = outcome(r);
+		preserve(r);
 		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
 			fprintf(stderr, "xenolith: %s\n", r->err.text);
 			rc = rc ? rc : EXIT_HOST_FAILED;

@@ -42,6 +42,9 @@ struct run_hooks {
 	/* The domain runs. Nothing is read of the options' kernel_data and ramdisk_data from
 	 * now on. */
 	void (*up)(void *arg, const char *name, unsigned domid);
+	/* The domain has shut down: is it to stay, without its vcpus, until somebody destroys
+	 * it? Its devices, its store and its control are still served. */
+	bool (*preserve)(void *arg, unsigned shutdown_code);
 };
 
 /* How a domain ended. */

@@ -10,7 +10,7 @@ declare -A groups=(
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind spin qemu-utils nbdkit
           xenstore-utils python3-pyxs
-          e2fsprogs fdisk dosfstools mtools"
+          e2fsprogs fdisk dosfstools mtools procps"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
 )
 
