@@ -74,6 +74,8 @@ needs-test: needs-demo
 	@test/lib/needs.sh test
 
 JOBS := -j$(shell nproc)
+# Suites that run beside each other.
+LANES ?= $(shell nproc)
 QUIET_MAKE = $(MAKE) --no-print-directory $(JOBS)
 
 demo: needs-demo
@@ -102,17 +104,17 @@ CHECK_SUITES := \
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
-	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites test/lib/unit.sh \
+	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites -j $(LANES) test/lib/unit.sh \
 		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
-	@BUILD=$(BUILD) test/lib/run-suites $(CHECK_SUITES)
+	@BUILD=$(BUILD) test/lib/run-suites -j $(LANES) $(CHECK_SUITES)
 endif
 
 check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
-	@test/lib/run-suites "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+	@test/lib/run-suites -j $(LANES) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
 
 # Figures, beside those of the run before.
 bench: needs-build

@@ -8,6 +8,10 @@ cd "$(dirname "$0")/../.."
 
 flavour=${1:?usage: kernel.sh cloud|amd64|6.12 [modules]}
 dir=cache/kernel/$flavour
+mkdir -p cache/kernel
+# Who comes while another fetches it waits.
+exec 9>"cache/kernel/.lock.$flavour"
+flock 9
 if [ ! -e "$dir/done" ]; then
   rm -rf "$dir"
   mkdir -p "$dir/deb"

@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.."
 host=${1:?usage: host.sh 6.1|6.12 [npt0]}
 variant=${2:-}
-limit=${LIMIT:-420}
+limit=${LIMIT:-900}
 name="nested $host${variant:+ $variant}"
 
 command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
