@@ -5,6 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 package=${1:?usage: unpack.sh PACKAGE}
 dir=cache/package/$package
+mkdir -p cache/package
+# Who comes while another fetches it waits.
+exec 9>"cache/package/.lock.$package"
+flock 9
 if [ ! -e "$dir/done" ]; then
   rm -rf "$dir"
   mkdir -p "$dir/deb"
