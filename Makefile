@@ -99,7 +99,8 @@ CHECK_SUITES := \
 	test/linux/console.sh \
 	test/linux/block.sh \
 	test/linux/grub.sh \
-	test/linux/create.sh
+	test/linux/create.sh \
+	test/linux/control.sh
 
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
