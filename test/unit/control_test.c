@@ -681,6 +681,9 @@ START_TEST(a_guest_that_lets_go)
 	int a = dial(), b = dial();
 
 	attach_xvdb();
+	/* A driver has it, but has not connected. */
+	frontend_state = XenbusStateInitWait;
+	in_loop(set_frontend);
 	put(a, "device-detach", "{\"kind\": \"vbd\", \"device\": \"xvdb\"}");
 	ck_assert(silent(a));
 	holds("/local/domain/0/backend/vbd/1/51728/state", "5");
@@ -706,6 +709,8 @@ START_TEST(a_guest_that_does_not)
 	int a = dial(), b = dial();
 
 	attach_xvdb();
+	frontend_state = XenbusStateInitWait;
+	in_loop(set_frontend);
 	put(a, "device-detach", "{\"kind\": \"vbd\", \"device\": \"xvdb\"}");
 	ck_assert(silent(a));
 	close(a);
