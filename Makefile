@@ -98,6 +98,7 @@ CHECK_SUITES := \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
 	test/linux/block.sh \
+	test/linux/net.sh \
 	test/linux/grub.sh \
 	test/linux/create.sh \
 	test/linux/control.sh

@@ -9,7 +9,7 @@ declare -A groups=(
            libslirp-dev libnbd-dev check"
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind spin qemu-utils nbdkit
-          xenstore-utils python3-pyxs
+          xenstore-utils python3-pyxs python3-minimal iproute2 tcpdump
           e2fsprogs fdisk dosfstools mtools procps"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
 )
