@@ -203,6 +203,8 @@ void *vcpu_thread(void *arg)
 			cpu_enter(c, &x);
 		handle_exit(c, &x);
 	}
+	/* It never runs again; who looks at what is left of the domain sees that. */
+	vcpu_runstate_change(v, RUNSTATE_offline, v->domain->ops->system_time(v->domain));
 	steal_stop(c);
 	return NULL;
 }
