@@ -297,6 +297,10 @@ START_TEST(sentences)
 		{"rm root/boot/vml*; ln -s vmlinuz-6.1.0-1-amd64 root/boot/vmlinuz-6.1.0-1-amd64; "
 		 "mke2fs -q -t ext4 -d root disk 20M",
 		 "the kernel '/boot/vmlinuz-6.1.0-1-amd64' "},
+		{"printf 'menuentry a {\\nlinux \\033[2J/k\\303\\n}' "
+		 ">root/boot/grub/grub.cfg; mke2fs -q -t "
+		 "ext4 -d root disk 20M",
+		 "the kernel '?[2J/k?' is not there"},
 		{"truncate -s 2M root/boot/grub/grub.cfg; mke2fs -q -t ext4 -d root disk 20M",
 		 "/boot/grub/grub.cfg is too big"},
 		{"echo blscfg >root/boot/grub/grub.cfg; mke2fs -q -t ext4 -d root disk 20M",

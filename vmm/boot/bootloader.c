@@ -125,18 +125,26 @@ static bool get_file(const struct helper *h, void **data, uint64_t size, size_t 
 	return *data && get(h, *data, size);
 }
 
+/* Text of the guest's that the user will see: nothing in it is for a terminal. */
+static void make_printable(char *text, size_t size)
+{
+	text[size - 1] = 0;
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 static int take_answer(struct helper *h, struct boot_found *f, struct error *err)
 {
 	struct boot_answer *a = malloc(sizeof(*a));
 	int rc = -EPROTO;
 
 	if (a && get(h, a, sizeof(*a))) {
-		/* Strings end, whoever wrote them. */
-		a->err.text[sizeof(a->err.text) - 1] = 0;
-		a->kernel_name[sizeof(a->kernel_name) - 1] = 0;
-		a->ramdisk_name[sizeof(a->ramdisk_name) - 1] = 0;
-		a->cmdline[sizeof(a->cmdline) - 1] = 0;
-		a->title[sizeof(a->title) - 1] = 0;
+		make_printable(a->err.text, sizeof(a->err.text));
+		make_printable(a->kernel_name, sizeof(a->kernel_name));
+		make_printable(a->ramdisk_name, sizeof(a->ramdisk_name));
+		make_printable(a->title, sizeof(a->title));
+		a->cmdline[sizeof(a->cmdline) - 1] = 0; /* strings end, whoever wrote them */
 		f->kernel_size = a->kernel_size;
 		f->ramdisk_size = a->ramdisk_size;
 		memcpy(f->kernel_name, a->kernel_name, sizeof(f->kernel_name));
