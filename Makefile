@@ -60,6 +60,7 @@ help:
 	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored'
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
+	@echo 'make check-hotplug disks come and go in a running guest (RUNS=1000)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
@@ -98,6 +99,7 @@ CHECK_SUITES := \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
 	test/linux/block.sh \
+	test/linux/disks.sh \
 	test/linux/net.sh \
 	test/linux/grub.sh \
 	test/linux/create.sh \
@@ -142,6 +144,12 @@ endif
 check-kills: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/block.sh kills $(or $(RUNS),50)"
+
+# A disk is attached to a running guest and detached, many times.
+.PHONY: check-hotplug
+check-hotplug: needs-test
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/disks.sh hotplug $(or $(RUNS),1000)"
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

@@ -8,12 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "devices/backend.h"
+#include "devices/device.h"
 #include "devices/xenstore/local.h"
 
 #define ERROR_SIZE  200
 #define MAX_REPORTS 16 /* of one device: a guest can have us fail again and again */
+
+/* How long a guest may take to notice that a device is gone. */
+#define LEAVE_TICK_NS 10000000l
+#define LEAVE_TICKS   300
 
 void backend_set_state(struct backend *b, enum xenbus_state state)
 {
@@ -53,6 +61,35 @@ static void connect(struct backend *b)
 	backend_set_state(b, XenbusStateConnected);
 }
 
+static void on_leave_tick(void *arg, uint32_t events)
+{
+	struct backend *b = arg;
+	uint64_t n;
+
+	if (read(b->leave_fd, &n, sizeof(n)) < 0)
+		return;
+	if (++b->leave_ticks >= LEAVE_TICKS ||
+	    !xenstore_watched_by(b->xenstore, b->domain->domid, b->be_path))
+		backend_destroy(b);
+}
+
+/* The frontend has closed, or there is none. */
+static void leave(struct backend *b)
+{
+	struct itimerspec t = {{0, LEAVE_TICK_NS}, {0, LEAVE_TICK_NS}};
+
+	if (b->leave_fd >= 0)
+		return;
+	xenstore_remove(b->xenstore, b->fe_path);
+	if (xenstore_watched_by(b->xenstore, b->domain->domid, b->be_path)) {
+		b->leave_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (b->leave_fd >= 0 && !timerfd_settime(b->leave_fd, 0, &t, NULL) &&
+		    !event_loop_add(b->loop, b->leave_fd, EPOLLIN, on_leave_tick, b))
+			return;
+	}
+	backend_destroy(b);
+}
+
 static void frontend_changed(void *arg)
 {
 	struct backend *b = arg;
@@ -82,7 +119,7 @@ static void frontend_changed(void *arg)
 		disconnect(b);
 		backend_set_state(b, XenbusStateClosed);
 		if (b->detaching)
-			backend_destroy(b);
+			leave(b);
 		break;
 	default:
 		break;
@@ -129,7 +166,8 @@ int backend_create(struct backend *b)
 		 b->class->type, b->id);
 	snprintf(b->be_path, sizeof(b->be_path), "/local/domain/0/backend/%s/%u/%u", b->class->type,
 		 b->domain->domid, b->id);
-	if (xenstore_exists(b->xenstore, b->fe_path))
+	b->leave_fd = -1;
+	if (xenstore_exists(b->xenstore, b->fe_path) || xenstore_exists(b->xenstore, b->be_path))
 		return -EEXIST;
 	b->state = XenbusStateInitialising;
 	int rc = write_common(b);
@@ -161,7 +199,7 @@ void backend_detach(struct backend *b)
 	/* Without a driver, nobody would ever close. */
 	if (fe == XenbusStateClosed || fe == XenbusStateUnknown ||
 	    (fe == XenbusStateInitialising && !b->connected)) {
-		backend_destroy(b);
+		leave(b);
 		return;
 	}
 	/* libxl writes the backend's state, and the frontend, who watches it, closes. */
@@ -171,6 +209,10 @@ void backend_detach(struct backend *b)
 void backend_destroy(struct backend *b)
 {
 	disconnect(b);
+	if (b->leave_fd >= 0) {
+		event_loop_del(b->loop, b->leave_fd);
+		close(b->leave_fd);
+	}
 	forget(b);
 	if (b->gone)
 		b->gone(b->gone_arg, b);

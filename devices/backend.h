@@ -9,7 +9,10 @@
  * its keys, then the state is InitWait. When the frontend is Initialised or Connected
  * the class connects, and we are Connected. When it is Closing or Closed the class
  * disconnects; a frontend that starts again finds InitWait again. backend_detach asks the
- * frontend to close and forgets the device when it has, backend_destroy forgets it at once.
+ * frontend to close and forgets the device when it has: its directory goes first, ours
+ * when the guest's kernel has noticed and watches it no more. (Linux takes a device that is
+ * made again before for the old one, and does nothing with it.) backend_destroy forgets the
+ * device at once.
  */
 #ifndef DEVICES_BACKEND_H
 #define DEVICES_BACKEND_H
@@ -60,6 +63,8 @@ struct backend {
 	bool detaching;
 	unsigned reports; /* errors so far */
 	struct local_watch *watch;
+	int leave_fd; /* looks whether the guest has noticed; -1: not yet */
+	unsigned leave_ticks;
 	/* The device is about to be destroyed; NULL or the owner's. */
 	void (*gone)(void *arg, struct backend *b);
 	void *gone_arg;

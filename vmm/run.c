@@ -672,6 +672,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a disk larger than the user's limit is an error */
 	cpu_install_kick_handler();
 	r->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->guest.end_fd = eventfd(0, EFD_CLOEXEC);

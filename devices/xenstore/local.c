@@ -113,6 +113,15 @@ bool xenstore_exists(struct xenstore *xs, const char *path)
 	return store_find(&xs->store, path);
 }
 
+bool xenstore_watched_by(struct xenstore *xs, uint16_t domid, const char *path)
+{
+	for (const struct client *c = xs->clients; c; c = c->next)
+		for (const struct watch *w = c->watches; c->domid == domid && w; w = w->next)
+			if (path_is_below(w->path, path))
+				return true;
+	return false;
+}
+
 struct local_watch *xenstore_watch(struct xenstore *xs, const char *path, void (*fn)(void *arg),
 				   void *arg)
 {

@@ -27,6 +27,9 @@ char *xenstore_read(struct xenstore *xs, const char *path);
 int xenstore_read_number(struct xenstore *xs, const char *path, uint64_t max, uint64_t *value);
 bool xenstore_exists(struct xenstore *xs, const char *path);
 
+/* Does a domain watch the node or something below it? */
+bool xenstore_watched_by(struct xenstore *xs, uint16_t domid, const char *path);
+
 /* Calls fn soon after the node or anything below or above it changed (above: was
  * removed), once for any number of changes, and once for the registration. fn may do
  * everything that this header has, remove its own watch included. */

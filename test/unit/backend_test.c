@@ -275,6 +275,43 @@ START_TEST(nobody_has_looked_at_it)
 }
 END_TEST
 
+/* The guest's kernel still knows a device of that name: a new one would be taken for it. */
+START_TEST(the_guest_must_have_noticed)
+{
+	struct store_domain *domain = domain_find(xs, 1) ? domain_find(xs, 1) : domain_add(xs, 1);
+	int rc;
+
+	for (unsigned notices = 0; notices < 2; notices++) {
+		struct client *guest = client_new(xs, domain);
+		struct backend *b = toy_new();
+
+		toy.destroys = 0;
+		ck_assert_int_eq(watch_add(guest, BE "/state", "token", 0), 0);
+		frontend(XenbusStateConnected);
+		backend_detach(b);
+		frontend(XenbusStateClosing);
+		frontend(XenbusStateClosed);
+		ck_assert(!xenstore_exists(xs, FE));
+		ck_assert_uint_eq(toy.destroys, 0);
+		free(make(&rc));
+		ck_assert_int_eq(rc, -EEXIST);
+		event_loop_start(loop);
+		usleep(50000);
+		event_loop_stop(loop);
+		ck_assert_uint_eq(toy.destroys, 0);
+		if (notices)
+			ck_assert_int_eq(watch_remove(guest, BE "/state", "token"), 0);
+		event_loop_start(loop);
+		for (unsigned ms = 0; ms < 20000 && !toy.destroys; ms++)
+			usleep(1000);
+		event_loop_stop(loop);
+		ck_assert_uint_eq(toy.destroys, 1); /* it is not waited for for ever */
+		ck_assert(!xenstore_exists(xs, BE));
+		client_free(guest);
+	}
+}
+END_TEST
+
 /* A frontend that is in use does not close: the device stays, and serves (as with Xen,
  * where xl gives up after a while), until it lets go or the user insists. */
 START_TEST(detaching_what_is_in_use)
@@ -434,6 +471,7 @@ int main(void)
 		detaching_waits_for_the_frontend,
 		nobody_has_looked_at_it,
 		detaching_what_is_in_use,
+		the_guest_must_have_noticed,
 		nobody_at_the_other_end,
 		a_frontend_that_breaks_the_rules,
 		states_that_are_none,
