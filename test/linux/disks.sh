@@ -179,7 +179,7 @@ census() {
 resident() { awk '/^RssAnon/ {print $2}' /proc/$pid/status; }
 
 hotplug() {
-  local n=$1 i before after rss image failed=0 warm=20
+  local n=$1 i before after rss image failed=0 warm=60
   truncate -s 16M "$work/raw"
   qemu-img create -q -f qcow2 "$work/qcow2" 16M
   start <<'CMD'
@@ -199,7 +199,7 @@ CMD
   for ((i = -warm; i < n; i++)); do
     [ $i = 0 ] && before=$(census) && rss=$(resident)
     image=raw
-    [ $((i % 50)) = 49 ] && image=qcow2
+    [ $((i % 50)) = 0 ] && image=qcow2
     "$xenolith" block-attach --wait "$name" "$work/$image,$image,xvdb,rw" &&
       "$xenolith" block-detach "$name" xvdb || failed=$((failed + 1))
     [ $failed -gt 3 ] && break
