@@ -60,7 +60,7 @@ help:
 	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored'
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
-	@echo 'make check-hotplug disks come and go in a running guest (RUNS=1000)'
+	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
@@ -149,7 +149,8 @@ check-kills: needs-test
 .PHONY: check-hotplug
 check-hotplug: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
-	@test/lib/run-suites "test/linux/disks.sh hotplug $(or $(RUNS),1000)"
+	@test/lib/run-suites "test/linux/disks.sh hotplug $(or $(RUNS),1000)" \
+		"test/linux/hotplug.sh $(or $(RUNS),10000)"
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

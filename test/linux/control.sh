@@ -191,30 +191,18 @@ x block-attach two "$work/disk,raw,xvdb,r" && x block-list two && [ "$(awk 'NR =
 verdict $? "block-attach to a paused guest"
 x block-detach -f two xvdb; verdict $? "block-detach -f does not wait for it"
 x unpause two; verdict $? "the second domain starts"
-# A hundred times, through one connection. Each time another number: Linux takes a device
-# that comes back at once for the one that it has not quite forgotten.
-cat >"$work/cycles.pl" <<'PL'
-use strict; use warnings; use Socket; use JSON::PP;
-my ($path, $disk, $times) = @ARGV;
-socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die; connect($s, sockaddr_un($path)) or die "connect: $!";
-$s->autoflush(1);
-sub ask {
-  my ($request, $args) = @_;
-  print $s encode_json({version => 1, request => $request, args => $args}), "\n";
-  my $a = decode_json(scalar <$s>);
-  die "$request: $a->{text}\n" if $a->{error};
-  return $a->{ok};
-}
-for (1 .. $times) {
-  my $name = "xvd" . chr(ord("b") + $_ % 16);
-  ask("device-attach", {kind => "vbd", spec => "$disk,raw,$name,w", wait => JSON::PP::true});
-  ask("device-detach", {kind => "vbd", device => $name});
-}
-PL
+x network-attach one mac=00:16:3e:01:02:03 && x network-list one &&
+  grep -qE "^0   0  00:16:3e:01:02:03     0     [0-9] .* /local/domain/0/backend/vif/$id1/0 *\$" "$work/got"
+verdict $? "network-attach and network-list"
+fails 2 "domain 'one': " network-attach one mac=nonsense
+x network-detach -f one 00:16:3e:01:02:03 && x network-list one && [ "$(wc -l <"$work/got")" = 1 ]
+verdict $? "network-detach by its MAC address"
+# A hundred times, through one connection.
 pid1=${pids[0]}
 state() { ls "/proc/$pid1/fd" | wc -l; }
 before=$(state)
-timeout 60 perl "$work/cycles.pl" "$XDG_RUNTIME_DIR/xenolith/one/control.sock" "$work/disk" 100 2>"$work/err"
+timeout 300 perl test/linux/control_client.pl \
+  "$XDG_RUNTIME_DIR/xenolith/one/control.sock" "$work/disk" 100 2>"$work/err"
 verdict $? "100 times attached and detached"
 [ "$(state)" = "$before" ]; verdict $? "no descriptor is left of them"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "devices/xenstore/local.h"
+#include "pvabi/grant_table.h"
 #include "vmm/control/control_internal.h"
 #include "vmm/control/cpu_list.h"
 #include "vmm/stats.h"
@@ -162,6 +163,18 @@ static void add_memory(json_t *j, const struct control_domain *cd)
 			    json_integer((json_int_t)cd->options->maxmem_mib << 10));
 }
 
+/* That backends or the guest itself hold; two are those of the console and the store. */
+static unsigned grants_in_use(struct domain *d)
+{
+	unsigned n = 0;
+
+	domain_lock(d);
+	for (unsigned i = 0; i < grant_nr_entries(d->grant_table); i++)
+		n += grant_is_pinned(&d->grant_table->active[i]);
+	domain_unlock(d);
+	return n;
+}
+
 static void uuid_text(const uint8_t *h, char out[40])
 {
 	char *p = out;
@@ -206,6 +219,7 @@ int request_info(struct call *call)
 	json_object_set_new(j, "cpu_ns", json_integer((json_int_t)t.cpu_ns));
 	json_object_set_new(j, "exits", json_integer((json_int_t)t.exits));
 	add_memory(j, cd);
+	json_object_set_new(j, "grants_in_use", json_integer(grants_in_use(d)));
 	json_object_set_new(j, "devices", devices_info(&g->devices));
 	json_object_set_new(j, "console", console_info(cd));
 	json_object_set_new(j, "config", config_info(cd->options));
