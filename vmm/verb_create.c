@@ -67,6 +67,7 @@ static const struct option options[] = {
 	 .help = "print the configuration as JSON, too",
 	 .parse = parse_debug},
 	{.name = "defconfig",
+	 .letter = 'f',
 	 .arg = "FILE",
 	 .help = "the configuration, when it is no operand",
 	 .parse = parse_defconfig},

@@ -88,6 +88,7 @@ refused "a bad assignment behind good ones" "command line:1:17: memory is" -q mi
 prints "an assignment counts more than the file" '"max_vcpus": 3' -qn minimal.cfg vcpus=3
 prints "several keys in one assignment" '"cmdline": "root=/dev/xvda1 single"' -qn minimal.cfg 'vcpus=3; extra+=" single"'
 prints "--defconfig" '"name": "small"' -qn --defconfig=minimal.cfg
+prints "-f, as xl has it" '"name": "small"' -qn -f minimal.cfg
 prints "the file may follow" '"name": "small"' -qn vcpus=3 minimal.cfg
 prints "everything on the command line" '"name": "x"' -n /dev/null 'name="x"; kernel="/k"'
 prints "text is escaped" '"cmdline": "a\"b\\c\u0009\u0001'$'\xc3\xa9''\ufffd"' -n /dev/null 'name="x"; kernel="/k"; extra="a\"b\\c\t\x01'$'\xc3\xa9\xff''"'

@@ -228,6 +228,31 @@ START_TEST(long_names)
 }
 END_TEST
 
+/* Fedora's: entries are files of a folder. */
+START_TEST(entries_in_a_folder)
+{
+	static const char *const makers[] = {
+		"mke2fs -q -t ext4 -d root disk 20M",
+		"rm root/vmlinuz root/initrd.img; mkfs.vfat -F 16 -C disk 20480; mcopy -s -i disk "
+		"root/* ::",
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		make_files();
+		sh("mkdir -p root/loader/entries; echo blscfg >root/boot/grub/grub.cfg; for v in "
+		   "6.9 6.10 "
+		   "5.20; do printf '%%s\\n' 'title Linux' \"linux /boot/vmlinuz-6.1.0-1-amd64\" "
+		   "'initrd "
+		   "/boot/initrd.img-6.1.0-1-amd64' \"options v=$v\" "
+		   ">root/loader/entries/0123456789abcdef-$v.conf; done");
+		sh("%s", makers[i]);
+		ck_assert_msg(!look(), "%s: %s", makers[i], err.text);
+		ck_assert_str_eq(found.cmdline, "v=6.10");
+		same_as_file(found.ramdisk, found.ramdisk_size, "initrd.img-6.1.0-1-amd64");
+	}
+}
+END_TEST
+
 START_TEST(links_and_several_ramdisks)
 {
 	sh("printf '%%s\\n' 'menuentry a {' 'linux /vmlinuz a=b' 'initrd /boot/early.img "
@@ -304,7 +329,7 @@ START_TEST(sentences)
 		{"truncate -s 2M root/boot/grub/grub.cfg; mke2fs -q -t ext4 -d root disk 20M",
 		 "/boot/grub/grub.cfg is too big"},
 		{"echo blscfg >root/boot/grub/grub.cfg; mke2fs -q -t ext4 -d root disk 20M",
-		 "blscfg"},
+		 "has no entry that boots Linux"},
 		{"truncate -s 1M disk; printf XFSB | dd of=disk conv=notrunc",
 		 "on xfs cannot be read"},
 		{"truncate -s 1M disk; printf LABELONE | dd of=disk bs=1 seek=512 conv=notrunc",
@@ -485,6 +510,7 @@ int main(void)
 		whole_disks,
 		partitions,
 		which_partition,
+		entries_in_a_folder,
 		other_formats,
 		long_names,
 		links_and_several_ramdisks,

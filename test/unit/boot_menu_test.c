@@ -12,11 +12,13 @@
 
 static struct boot_menu m;
 static const char *grubenv, *other; /* files beside the configuration */
+static bool with_bls;
 
 static void setup(void)
 {
 	m = (struct boot_menu){0};
 	grubenv = other = NULL;
+	with_bls = false;
 }
 
 static void teardown(void)
@@ -24,11 +26,33 @@ static void teardown(void)
 	boot_menu_free(&m);
 }
 
+static const struct {
+	const char *path, *text;
+} bls[] = {
+	{"/loader/entries/0a-6.9.4-200.fc40.x86_64.conf",
+	 "title Fedora Linux (6.9.4-200.fc40.x86_64) 40\nversion 6.9.4-200.fc40.x86_64\n"
+	 "linux /vmlinuz-6.9.4\ninitrd /initramfs-6.9.4.img $tuned_initrd\n"
+	 "options root=UUID=1 ro $kernelopts\ngrub_users $grub_users\ngrub_class fedora\n"},
+	{"/loader/entries/0a-6.10.2-200.fc40.x86_64.conf",
+	 "# the newest\r\noptions root=UUID=1  ro\r\n\r\noptions\tquiet\r\n"
+	 "linux\t/vmlinuz-6.10.2\r\ninitrd /a /b\r\ninitrd /c\r\ntitle Newest\r\n"},
+	{"/loader/entries/0a-0-rescue.conf", "title Rescue\nlinux /vmlinuz-rescue\n"},
+	{"/loader/entries/.hidden.conf", "title no\nlinux /no\n"},
+	{"/loader/entries/readme.txt", "title no\nlinux /no\n"},
+	{"/loader/entries/.conf", "title no\nlinux /no\n"},
+	{"/loader/entries/empty.conf", ""},
+	{"/loader/entries/odd.conf", "linux\ninitrd\noptions"},
+};
+#define NR_BLS (sizeof(bls) / sizeof(bls[0]))
+
 static int read_file(void *arg, const char *path, void **data, size_t *size)
 {
 	const char *text = !strcmp(path, "/boot/grub/grubenv")	    ? grubenv
 			   : !strcmp(path, "/boot/grub/custom.cfg") ? other
 								    : NULL;
+	for (unsigned i = 0; i < NR_BLS && !text; i++)
+		if (!strcmp(path, bls[i].path))
+			text = bls[i].text;
 	if (!text)
 		return -ENOENT;
 	*data = strdup(text);
@@ -36,7 +60,22 @@ static int read_file(void *arg, const char *path, void **data, size_t *size)
 	return 0;
 }
 
-static const struct boot_files_source files = {.read = read_file};
+static void list_one(void (*fn)(void *arg, const char *name), void *arg, const char *path)
+{
+	fn(arg, strrchr(path, '/') + 1);
+}
+
+static int list_files(void *arg, const char *path, void (*fn)(void *arg, const char *name),
+		      void *fn_arg)
+{
+	if (!with_bls || strcmp(path, "/loader/entries"))
+		return -ENOENT;
+	for (unsigned i = 0; i < NR_BLS; i++)
+		list_one(fn, fn_arg, bls[i].path);
+	return 0;
+}
+
+static const struct boot_files_source files = {.read = read_file, .list = list_files};
 
 static void grub2(const char *text)
 {
@@ -302,8 +341,27 @@ START_TEST(the_language)
 		ck_assert_msg(!strcmp(booted(NULL), cases[i].boots), "%s: %s", cases[i].text,
 			      booted(NULL));
 	}
-	grub2("insmod blscfg\nblscfg\n");
-	ck_assert(strstr(m.problem, "blscfg"));
+}
+END_TEST
+
+/* Fedora's: the entries are files. */
+START_TEST(boot_loader_specification)
+{
+	with_bls = true;
+	grubenv = "# GRUB Environment Block\nkernelopts=rhgb quiet\n####";
+	grub2("set default=\"${saved_entry}\"\nload_env\ninsmod blscfg\nblscfg\n");
+	ck_assert_str_eq(booted(NULL), "/vmlinuz-6.10.2|root=UUID=1 ro quiet|/a,/b,/c");
+	ck_assert_str_eq(booted("Fedora Linux (6.9.4-200.fc40.x86_64) 40"),
+			 "/vmlinuz-6.9.4|root=UUID=1 ro rhgb quiet|/initramfs-6.9.4.img");
+	grubenv = "# GRUB Environment Block\nsaved_entry=0a-6.9.4-200.fc40.x86_64\n####";
+	grub2("load_env\nset default=\"${saved_entry}\"\nblscfg\n");
+	ck_assert_str_eq(booted(NULL), "/vmlinuz-6.9.4|root=UUID=1 ro|/initramfs-6.9.4.img");
+	grub2("menuentry a { linux /k }\nblscfg\n");
+	ck_assert_str_eq(booted(NULL), "/k||");
+	ck_assert_uint_eq(m.nr, 6);
+	with_bls = false;
+	grub2("blscfg\n");
+	ck_assert_str_eq(booted(NULL), "nothing");
 }
 END_TEST
 
@@ -419,25 +477,22 @@ END_TEST
 START_TEST(hostile)
 {
 	static const char *const parts[] = {
-		"menuentry ", "submenu ", "{",
-		"}",	      "\n",	  ";",
-		"if ",	      "then ",	  "else ",
-		"elif ",      "fi ",	  "[ ",
-		"] ",	      "= ",	  "$a",
-		"${a}",	      "${",	  "\"",
-		"'",	      "\\",	  "#",
-		"linux ",     "initrd ",  "set a=",
-		"load_env\n", "source ",  "/boot/grub/custom.cfg ",
-		"for ",	      "done ",	  "function ",
-		"title ",     "kernel ",  "label ",
-		"append ",    "---",	  "initrd=",
-		"mboot.c32 ", "default ", "1>2 ",
-		"(",	      ")",	  " ",
-		"/k ",
+		"menuentry ", "submenu ",   "{",	 "}",
+		"\n",	      ";",	    "if ",	 "then ",
+		"else ",      "elif ",	    "fi ",	 "[ ",
+		"] ",	      "= ",	    "$a",	 "${a}",
+		"${",	      "\"",	    "'",	 "\\",
+		"#",	      "linux ",	    "initrd ",	 "set a=",
+		"load_env\n", "source ",    "blscfg\n",	 "/boot/grub/custom.cfg ",
+		"for ",	      "done ",	    "function ", "title ",
+		"kernel ",    "label ",	    "append ",	 "---",
+		"initrd=",    "mboot.c32 ", "default ",	 "1>2 ",
+		"(",	      ")",	    " ",	 "/k ",
 	};
 	unsigned seed = 7;
 	char text[400];
 
+	with_bls = true;
 	other = "menuentry b { linux /b }\nif [ $a ]; then\n";
 	grubenv = "a=b\nsaved_entry=0\n";
 	for (unsigned i = 0; i < 30000; i++) {
@@ -459,8 +514,14 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		debians_grub_cfg, saved_entries, the_language, menu_lst,
-		extlinux_conf,	  limits,	 hostile,
+		boot_loader_specification,
+		debians_grub_cfg,
+		saved_entries,
+		the_language,
+		menu_lst,
+		extlinux_conf,
+		limits,
+		hostile,
 	};
 
 	return RUN_TESTS("boot_menu", setup, teardown, tests);

@@ -37,6 +37,9 @@ struct boot_menu {
 struct boot_files_source {
 	/* Like file_system_read, for small files. 0 or negative errno. */
 	int (*read)(void *arg, const char *path, void **data, size_t *size);
+	/* Like file_system_list; NULL: there are no folders. */
+	int (*list)(void *arg, const char *path, void (*fn)(void *arg, const char *name),
+		    void *fn_arg);
 	void *arg;
 };
 

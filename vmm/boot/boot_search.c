@@ -85,6 +85,12 @@ static int read_config(void *arg, const char *path, void **data, size_t *size)
 	return file_system_read(arg, path, BOOT_MAX_CONFIG, data, size);
 }
 
+static int list_folder(void *arg, const char *path, void (*fn)(void *arg, const char *name),
+		       void *fn_arg)
+{
+	return file_system_list(arg, path, fn, fn_arg);
+}
+
 static int read_kernel(struct search *s, const char *path)
 {
 	struct boot_found *f = s->found;
@@ -161,7 +167,8 @@ static int load_entry(struct search *s, const struct boot_entry *e)
 
 static int parse(struct search *s, unsigned i, const char *text, struct boot_menu *m)
 {
-	const struct boot_files_source files = {.read = read_config, .arg = s->fs};
+	const struct boot_files_source files = {
+		.read = read_config, .list = list_folder, .arg = s->fs};
 
 	switch (configs[i].language) {
 	case GRUB2:

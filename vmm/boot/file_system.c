@@ -65,6 +65,12 @@ int file_system_read(struct file_system *fs, const char *path, size_t limit, voi
 	return fs->kind->read(fs, path, limit, data, size);
 }
 
+int file_system_list(struct file_system *fs, const char *path,
+		     void (*fn)(void *arg, const char *name), void *arg)
+{
+	return fs->kind->list(fs, path, fn, arg);
+}
+
 void file_system_close(struct file_system *fs)
 {
 	if (fs)

@@ -18,6 +18,9 @@ struct file_system_kind {
 	 * it. -ENOENT, -EISDIR, -EFBIG (more than `limit` bytes), -EIO, -ENOMEM. */
 	int (*read)(struct file_system *fs, const char *path, size_t limit, void **data,
 		    size_t *size);
+	/* Calls fn for each name in a folder. 0, -ENOENT, -EIO. */
+	int (*list)(struct file_system *fs, const char *path,
+		    void (*fn)(void *arg, const char *name), void *arg);
 	void (*close)(struct file_system *fs);
 };
 
@@ -33,6 +36,8 @@ struct file_system *file_system_open(const struct disk_reader *d, const struct p
 				     const char **seen);
 int file_system_read(struct file_system *fs, const char *path, size_t limit, void **data,
 		     size_t *size);
+int file_system_list(struct file_system *fs, const char *path,
+		     void (*fn)(void *arg, const char *name), void *arg);
 void file_system_close(struct file_system *fs);
 
 #endif

@@ -204,9 +204,41 @@ static int ext_read(struct file_system *base, const char *path, size_t limit, vo
 	return err;
 }
 
+struct listing {
+	void (*fn)(void *arg, const char *name);
+	void *arg;
+};
+
+static int on_name(ext2_ino_t dir, int entry, struct ext2_dir_entry *e, int offset, int blocksize,
+		   char *buf, void *arg)
+{
+	const struct listing *l = arg;
+	char name[EXT2_NAME_LEN + 1];
+	int len = ext2fs_dirent_name_len(e);
+
+	memcpy(name, e->name, (size_t)len);
+	name[len] = 0;
+	l->fn(l->arg, name);
+	return 0;
+}
+
+static int ext_list(struct file_system *base, const char *path,
+		    void (*fn)(void *arg, const char *name), void *arg)
+{
+	struct ext *e = (struct ext *)base;
+	struct listing l = {.fn = fn, .arg = arg};
+	ext2_ino_t ino;
+	errcode_t rc = ext2fs_namei_follow(e->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &ino);
+
+	if (!rc)
+		rc = ext2fs_dir_iterate2(e->fs, ino, 0, NULL, on_name, &l);
+	return rc ? error_of(rc) : 0;
+}
+
 const struct file_system_kind ext_kind = {
 	.name = "ext",
 	.open = ext_open,
 	.read = ext_read,
+	.list = ext_list,
 	.close = ext_close,
 };

@@ -140,52 +140,104 @@ static bool same_name(const char *a, const char *b, size_t len)
 	return strlen(a) == len && !strncasecmp(a, b, len);
 }
 
-/* The entry of a name in `dir`. */
-static bool find(const struct fat *f, const struct node *dir, const char *name, size_t len,
-		 struct node *found)
+/* Calls fn for each entry of a directory with its names until that says true. */
+static bool each_entry(const struct fat *f, const struct node *dir,
+		       bool (*fn)(void *arg, const char *whole, const char *eleven,
+				  const struct node *n),
+		       void *arg)
 {
 	char whole[NAME_MAX_UTF16 + 1] = "", eleven[13];
 	size_t size;
 	uint8_t *data = read_dir(f, dir, &size);
-	bool there = false;
+	bool stop = false;
 
-	for (size_t i = 0; data && !there && i + ENTRY <= size && data[i]; i += ENTRY) {
+	for (size_t i = 0; data && !stop && i + ENTRY <= size && data[i]; i += ENTRY) {
 		const uint8_t *e = data + i;
 		if (e[0] == DELETED) {
 			whole[0] = 0;
 		} else if ((e[11] & 0x3f) == ATTR_LONG) {
 			long_part(e, whole);
 		} else {
+			const struct node n = {
+				.is_dir = e[11] & ATTR_DIR,
+				.cluster = le16(e + 26) |
+					   (f->bits == 32 ? (uint32_t)le16(e + 20) << 16 : 0),
+				.size = le32(e + 28),
+			};
 			short_name(e, eleven);
-			there = !(e[11] & ATTR_LABEL) &&
-				(same_name(whole, name, len) || same_name(eleven, name, len));
-			if (there)
-				*found = (struct node){
-					.is_dir = e[11] & ATTR_DIR,
-					.cluster =
-						le16(e + 26) |
-						(f->bits == 32 ? (uint32_t)le16(e + 20) << 16 : 0),
-					.size = le32(e + 28),
-				};
+			stop = !(e[11] & ATTR_LABEL) && fn(arg, whole, eleven, &n);
 			whole[0] = 0;
 		}
 	}
 	free(data);
-	return there;
+	return stop;
+}
+
+struct wanted {
+	const char *name;
+	size_t len;
+	struct node found;
+};
+
+static bool is_wanted(void *arg, const char *whole, const char *eleven, const struct node *n)
+{
+	struct wanted *w = arg;
+
+	if (!same_name(whole, w->name, w->len) && !same_name(eleven, w->name, w->len))
+		return false;
+	w->found = *n;
+	return true;
+}
+
+static int walk(const struct fat *f, const char *path, struct node *n)
+{
+	*n = (struct node){.is_dir = true, .is_root = true};
+	while (*(path += strspn(path, "/"))) {
+		struct wanted w = {.name = path, .len = strcspn(path, "/")};
+		if (!n->is_dir || !each_entry(f, n, is_wanted, &w))
+			return -ENOENT;
+		*n = w.found;
+		path += w.len;
+	}
+	return 0;
+}
+
+struct listing {
+	void (*fn)(void *arg, const char *name);
+	void *arg;
+};
+
+static bool list_one(void *arg, const char *whole, const char *eleven, const struct node *n)
+{
+	const struct listing *l = arg;
+
+	l->fn(l->arg, whole[0] ? whole : eleven);
+	return false;
+}
+
+static int fat_list(struct file_system *base, const char *path,
+		    void (*fn)(void *arg, const char *name), void *arg)
+{
+	const struct fat *f = (struct fat *)base;
+	struct listing l = {.fn = fn, .arg = arg};
+	struct node n;
+	int rc = walk(f, path, &n);
+
+	if (rc || !n.is_dir)
+		return -ENOENT;
+	each_entry(f, &n, list_one, &l);
+	return 0;
 }
 
 static int fat_read(struct file_system *base, const char *path, size_t limit, void **data,
 		    size_t *size)
 {
 	const struct fat *f = (struct fat *)base;
-	struct node n = {.is_dir = true, .is_root = true};
+	struct node n;
+	int rc = walk(f, path, &n);
 
-	while (*(path += strspn(path, "/"))) {
-		size_t len = strcspn(path, "/");
-		if (!n.is_dir || !find(f, &n, path, len, &n))
-			return -ENOENT;
-		path += len;
-	}
+	if (rc)
+		return rc;
 	if (n.is_dir)
 		return -EISDIR;
 	if (n.size > limit)
@@ -195,7 +247,7 @@ static int fat_read(struct file_system *base, const char *path, size_t limit, vo
 		return -ENOMEM;
 	((char *)*data)[n.size] = 0;
 	*size = n.size;
-	int rc = read_chain(f, n.cluster, *data, n.size);
+	rc = read_chain(f, n.cluster, *data, n.size);
 	if (rc) {
 		free(*data);
 		*data = NULL;
@@ -260,5 +312,6 @@ const struct file_system_kind fat_kind = {
 	.name = "FAT",
 	.open = fat_open,
 	.read = fat_read,
+	.list = fat_list,
 	.close = fat_close,
 };

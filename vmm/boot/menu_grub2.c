@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vmm/boot/boot_menu.h"
-#include "vmm/boot/grub_words.h"
+#include "vmm/boot/menu_bls.h"
 
 #define MAX_DEPTH   32 /* of blocks in each other */
 #define MAX_SOURCES 16 /* files in all */
@@ -206,7 +206,7 @@ static int join(char **out, const struct grub_statement *st, unsigned first)
 	return boot_set(out, line, n);
 }
 
-static int set_kernel(struct boot_entry *e, const struct grub_statement *st)
+int grub2_set_kernel(struct boot_entry *e, const struct grub_statement *st)
 {
 	unsigned i = 1;
 
@@ -219,10 +219,8 @@ static int set_kernel(struct boot_entry *e, const struct grub_statement *st)
 	return rc ? rc : join(&e->args, st, i + 1);
 }
 
-static int set_initrds(struct boot_entry *e, const struct grub_statement *st)
+int grub2_add_initrds(struct boot_entry *e, const struct grub_statement *st)
 {
-	while (e->nr_initrds)
-		free(e->initrd[--e->nr_initrds]);
 	for (unsigned i = 1; i < st->nr && e->nr_initrds < BOOT_MAX_INITRDS; i++) {
 		const char *path = boot_path_without_device(st->word[i]);
 		char **to = &e->initrd[e->nr_initrds];
@@ -234,6 +232,13 @@ static int set_initrds(struct boot_entry *e, const struct grub_statement *st)
 		e->nr_initrds++;
 	}
 	return 0;
+}
+
+static int set_initrds(struct boot_entry *e, const struct grub_statement *st)
+{
+	while (e->nr_initrds)
+		free(e->initrd[--e->nr_initrds]);
+	return grub2_add_initrds(e, st);
 }
 
 /* ---- other commands ---- */
@@ -305,11 +310,10 @@ static int command(struct script *s, struct block *b, const struct grub_statemen
 		return load_env(s, st);
 	if (st->nr > 1 && (!strcmp(c, "source") || !strcmp(c, ".") || !strcmp(c, "configfile")))
 		return run_source(s, b, st->word[1]);
-	if (!strcmp(c, "blscfg"))
-		snprintf(s->m->problem, sizeof(s->m->problem),
-			 "its entries are in files of their own (blscfg), which are not read");
+	if (!strcmp(c, "blscfg") && s->files)
+		return menu_bls(s->m, b->menu, s->files, &s->vars);
 	if (b->entry && (!strcmp(c, "linux") || !strcmp(c, "linux16") || !strcmp(c, "linuxefi")))
-		return set_kernel(b->entry, st);
+		return grub2_set_kernel(b->entry, st);
 	if (b->entry && (!strcmp(c, "initrd") || !strcmp(c, "initrd16") || !strcmp(c, "initrdefi")))
 		return set_initrds(b->entry, st);
 	if (strchr(c, '=') && c[0] != '=')

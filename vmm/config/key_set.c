@@ -202,12 +202,10 @@ int key_set_devices(struct settings_reader *r, const struct config_setting *s,
 {
 	const struct device_kind *kind = kind_of(k->key);
 	struct run_options *o = &r->settings->run;
-	int rc = check_list(r, s);
+	int rc = kind ? check_list(r, s) : key_refuse(r, s, k);
 
-	if (rc)
+	if (rc || !kind)
 		return rc;
-	if (!kind)
-		return key_warn(r, s, k);
 	for (unsigned i = 0; i < s->value->nr_items; i++) {
 		const struct config_value *v = s->value->item[i];
 		struct error why;

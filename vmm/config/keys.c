@@ -120,7 +120,7 @@ const struct config_key config_keys[] = {
 
 	/* Devices. */
 	PLAIN("disk", key_set_devices),
-	{"vif", key_set_devices, .note = "this version has no network"},
+	PLAIN("vif", key_set_devices),
 	DEVICE("vtpm"),
 	DEVICE("p9"),
 	DEVICE("pvcalls"),
@@ -129,7 +129,7 @@ const struct config_key config_keys[] = {
 	{"rdm", key_warn, .note = no_hardware},
 	DEVICE("usbctrl"),
 	DEVICE("usbdev"),
-	{"pci", key_refuse, .note = "this version hands no PCI devices to guests"},
+	{"pci", key_set_devices, .note = "this version hands no PCI devices to guests"},
 	{"pci_permissive", key_warn, .note = no_hardware},
 	{"pci_msitranslate", key_warn, .note = no_hardware},
 	{"pci_seize", key_warn, .note = no_hardware},

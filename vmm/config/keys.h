@@ -28,7 +28,7 @@ int key_set_uuid(struct settings_reader *r, const struct config_setting *s,
 /* k->min: the SHUTDOWN_* code. */
 int key_set_action(struct settings_reader *r, const struct config_setting *s,
 		   const struct config_key *k);
-/* k->key is the kind's option. */
+/* k->key is the kind's option. No such kind: the note says why. */
 int key_set_devices(struct settings_reader *r, const struct config_setting *s,
 		    const struct config_key *k);
 int key_set_bootloader_args(struct settings_reader *r, const struct config_setting *s,
