@@ -76,7 +76,9 @@ prints "--help is help" '^  run ' --help
 prints "-h is help" '^  run ' -h
 prints "version" '^xenolith [0-9]+\.[0-9]+' version
 prints "--version is version" '^xenolith [0-9]+\.[0-9]+' --version
-for verb in run info help version; do
+for verb in run info help version list console shutdown reboot destroy pause unpause sysrq mem-set vcpu-list vcpu-set \
+	vcpu-pin block-attach block-detach block-list network-attach network-detach network-list domid domname rename uptime \
+	top dmesg; do
 	prints "help $verb" "^usage: xenolith $verb" help "$verb"
 	prints "$verb --help" "^usage: xenolith $verb" "$verb" --help
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
@@ -100,6 +102,87 @@ prints "info --abi of one profile" '^ 24  vcpu_op$' info --abi xen-3.0.2
 "$program" version >/dev/full 2>err
 [ $? = 1 ] && grep -q '^xenolith: cannot write' err
 verdict $? "full output device: status 1"
+
+# Verbs for running domains, of which there are none.
+export XDG_RUNTIME_DIR=$work/run
+mkdir "$work/run"
+one='console shutdown reboot destroy pause unpause domid domname dmesg vcpu-list block-list network-list uptime list network-attach'
+for verb in $one; do
+	refused "$verb of no domain" "there is no domain 'nobody'; 'xenolith list' shows" "$verb" nobody
+done
+for verb in console destroy pause unpause domid domname dmesg block-list network-list network-attach; do
+	refused "$verb needs a domain" "'$verb' needs [[]?DOMAIN.*; see 'xenolith help $verb'" "$verb"
+done
+for verb in shutdown reboot; do
+	refused "$verb needs a domain" "needs a domain, or -a" "$verb"
+	refused "$verb -a and a domain" "takes -a or a domain, not both" "$verb" -a nobody
+	"$program" "$verb" -a </dev/null >out 2>err
+	[ $? = 0 ] && [ ! -s out ] && [ ! -s err ]
+	verdict $? "$verb -a without domains"
+done
+for args in 'sysrq nobody h' 'mem-set nobody 64' 'vcpu-set nobody 1' 'vcpu-pin nobody all 0' 'rename nobody new' \
+	'block-attach nobody file,raw,xvda,r' 'block-detach nobody xvda' 'network-detach nobody 0' 'domid 7' \
+	'domid 01234567-89ab-cdef-0123-456789abcdef' 'domid a/b' 'domid .domid'; do
+	# shellcheck disable=SC2086
+	refused "$args" "there is no domain '" $args
+done
+for args in 'sysrq nobody' 'mem-set nobody' 'vcpu-set nobody' 'vcpu-pin nobody 0' 'rename nobody' 'block-attach nobody' \
+	'block-detach nobody' 'network-detach nobody'; do
+	# shellcheck disable=SC2086
+	refused "$args: too few" "needs DOMAIN .*; see 'xenolith help" $args
+done
+refused "list of two" "one operand too many" list a b
+refused "pause of two" "one operand too many" pause a b
+for v in '' x 1x 1mm 1.5g 99999999999999999999 9999999999999t; do
+	refused "mem-set '$v'" "'$v' is no size" mem-set nobody "$v"
+done
+for v in '' 0 33 two 1x; do
+	refused "vcpu-set '$v'" "'$v' is no number of vcpus" vcpu-set nobody "$v"
+done
+for v in '' -1 32 x 1x; do
+	refused "vcpu-pin of '$v'" "'$v' is no vcpu" vcpu-pin -- nobody "$v" 0
+done
+refused "vcpu-pin to nothing" "is no list of cpus" vcpu-pin nobody 0 ''
+refused "vcpu-pin with a soft affinity" "no soft affinity" vcpu-pin nobody 0 0 1
+refused "rename to a path" "'a/b' is no name" rename nobody a/b
+refused "console -t" "takes pv" console -t serial nobody
+refused "console -n" "takes 0" console -n 1 nobody
+refused "top for no rounds" "--iterations takes a number" top -b -i 0
+refused "top too fast" "--delay takes seconds" top -d 0.01
+refused "top and a domain" "one operand too many" top nobody
+prints "list" '^Name  +ID   Mem VCPUs.State.Time' list
+prints "list -l" '^\[\]$' list -l
+prints "vcpu-list" '^Name  +ID  VCPU   CPU State   Time' vcpu-list
+prints "uptime" '^Name  +ID Uptime$' uptime
+prints "top -b" '^ +NAME  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\)' top -b -i 1
+prints "an abbreviation" '^Name  +ID   Mem' li
+refused "an abbreviation of several" "there is no verb 're'" re
+# What dead processes left is no domain; a file of another program is left alone.
+mkdir -p run/xenolith/dead run/xenolith/other
+perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("run/xenolith/dead/control.sock")) or die'
+echo hello >run/xenolith/other/control.sock
+prints "list does not show the dead" '^Name' list
+[ "$(wc -l <out)" = 1 ]
+verdict $? "not one of them"
+refused "a dead domain" "there is no domain 'dead'" pause dead
+# Something that answers, but not as a domain does.
+mkdir run/xenolith/odd
+perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("run/xenolith/odd/control.sock")) or die;
+	listen($s, 5); for (1 .. 2) { accept(my $c, $s); sysread($c, my $b, 1000); syswrite($c, "hello\n") }' &
+until [ -S run/xenolith/odd/control.sock ]; do sleep 0.05; done
+"$program" list </dev/null >out 2>err
+[ $? = 0 ] && [ "$(wc -l <out)" = 1 ] && grep -q "'odd' answers something that is none" err
+verdict $? "list goes on without one that answers nonsense"
+"$program" pause odd </dev/null >out 2>err
+[ $? = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q "'odd' answers something that is none" err
+verdict $? "a verb for it says so"
+wait
+unset XDG_RUNTIME_DIR
+if [ "$(id -u)" != 0 ]; then
+	refused_1() { "$program" list </dev/null >out 2>err; [ $? = 1 ] && grep -q 'XDG_RUNTIME_DIR is not set' err; }
+	refused_1
+	verdict $? "no folder for sockets"
+fi
 
 # Options in general.
 refused "unknown option" "unknown option --frobnicate" run --frobnicate kernel

@@ -528,6 +528,7 @@ START_TEST(orders)
 	ck_assert_str_eq(result_of("shutdown", "{\"order\": \"reboot\"}"), "ok");
 	holds(AT "control/shutdown", "reboot");
 	ck_assert_str_eq(result_of("shutdown", "{\"order\": \"poweroff\"}"), "EBUSY");
+	ck_assert_str_eq(result_of("shutdown", "{\"order\": \"reboot\"}"), "ok");
 	ck_assert_str_eq(result_of("sysrq", "{\"key\": \"h\"}"), "ok");
 	holds(AT "control/sysrq", "h");
 	ck_assert_str_eq(result_of("sysrq", "{\"key\": \"\"}"), "EINVAL");

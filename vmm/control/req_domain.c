@@ -68,6 +68,18 @@ int request_unpause(struct call *call)
 	return 0;
 }
 
+/* Was this very order given already, and is not taken yet? */
+static bool order_is_given(struct call *call, const char *word)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domain_of(call)->domid);
+	char *given = xenstore_read(call->control->domain.xenstore, path);
+	bool same = given && !strcmp(given, word);
+	free(given);
+	return same;
+}
+
 /* {"order": "poweroff", "reboot" or "halt"} -> {"paused": true: it cannot see it yet} */
 int request_shutdown(struct call *call)
 {
@@ -86,9 +98,11 @@ int request_shutdown(struct call *call)
 		if (strcmp(words[i], word))
 			continue;
 		rc = domain_order(call->control->domain.xenstore, d, i);
+		if (rc == -EBUSY && order_is_given(call, word))
+			rc = 0;
 		if (rc == -EBUSY)
 			return error_set(&call->err, rc,
-					 "its kernel has not taken the last such order yet");
+					 "its kernel has not taken another such order yet");
 		json_object_set_new(call->result, "paused", json_boolean(d->pause_count));
 		return rc ? error_set(&call->err, rc, "cannot write the order to its xenstore: %s",
 				      strerror(-rc))
