@@ -28,7 +28,29 @@ struct client *client_new(struct xenstore *xs, struct store_domain *d)
 	return c;
 }
 
-/* The first message is over. */
+static unsigned event_bucket(const struct message *m)
+{
+	unsigned h = 0;
+
+	for (size_t i = sizeof(struct xsd_sockmsg); i < m->len; i++)
+		h = 31 * h + m->bytes[i];
+	return h % EVENT_BUCKETS;
+}
+
+static bool is_event(const struct message *m)
+{
+	return ((const struct xsd_sockmsg *)(const void *)m->bytes)->type == XS_WATCH_EVENT;
+}
+
+static void event_noted(struct client *c, struct message *m)
+{
+	unsigned b = event_bucket(m);
+
+	*(c->events[b].first ? c->events[b].last : &c->events[b].first) = m;
+	c->events[b].last = &m->alike;
+}
+
+/* The first message is over: of its bucket it is the first, too. */
 static void message_done(struct client *c)
 {
 	struct message *m = c->out;
@@ -37,6 +59,8 @@ static void message_done(struct client *c)
 	if (!c->out)
 		c->out_tail = &c->out;
 	c->out_sent = 0;
+	if (is_event(m))
+		c->events[event_bucket(m)].first = m->alike;
 	domain_charge(c->domain, -(long)m->len);
 	pending_put(m->request);
 	free(m);
@@ -155,9 +179,9 @@ static bool overruns(struct client *c, size_t len)
 /* One that waits says all that an equal one would; but domains come and go one by one. */
 static bool waits_already(const struct client *c, const struct message *m)
 {
-	const struct xsd_sockmsg *h = (const void *)m->bytes;
+	const struct message *o = c->events[event_bucket(m)].first;
 
-	for (const struct message *o = c->out; o && m->bytes[sizeof(*h)] != '@'; o = o->next)
+	for (; o && m->bytes[sizeof(struct xsd_sockmsg)] != '@'; o = o->alike)
 		if (o->len == m->len && !memcmp(o->bytes, m->bytes, m->len))
 			return true;
 	return false;
@@ -179,6 +203,7 @@ void client_event(struct client *c, struct pending *cause, const char *path, con
 		free(m);
 		return;
 	}
+	event_noted(c, m);
 	queue(c, m);
 }
 

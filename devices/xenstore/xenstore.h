@@ -18,6 +18,8 @@
 
 #define NO_TARGET UINT32_MAX
 
+#define EVENT_BUCKETS 64
+
 /* What an unprivileged domain may have; control.c has the names and the defaults. */
 struct quotas {
 	int nodes, watches, transactions, outstanding, transaction_nodes, memory, node_size,
@@ -67,6 +69,7 @@ struct pending {
 
 struct message {
 	struct message *next;
+	struct message *alike; /* the next of its bucket: an event */
 	struct pending *request; /* NULL: nobody's quota */
 	size_t len;
 	uint8_t bytes[]; /* header and payload */
@@ -117,6 +120,10 @@ struct client {
 	uint8_t in[MESSAGE_MAX];
 	size_t in_used;
 	struct message *out, **out_tail;
+	/* The events among them, to find equal ones; oldest first. */
+	struct {
+		struct message *first, **last;
+	} events[EVENT_BUCKETS];
 	size_t out_sent;     /* of the first message */
 	size_t out_len;	     /* bytes that wait, in all */
 	struct pending *now; /* the request that is being served */
