@@ -98,6 +98,7 @@ CHECK_SUITES := \
 	test/xenstore/tools.sh \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \
+	test/linux/balloon.sh \
 	test/linux/block.sh \
 	test/linux/disks.sh \
 	test/linux/net.sh \

@@ -42,6 +42,9 @@ struct xenstore_domain {
 };
 struct xenstore *xenstore_create(struct event_loop *l);
 void xenstore_destroy(struct xenstore *xs);
+/* "NAME=N" as xenstore-control's `quota set` has it; xs NULL: only looks at it. 0 or
+ * -EINVAL. */
+int xenstore_quota(struct xenstore *xs, const char *assignment);
 /* Port for the guest's ring; call before the domain is built. */
 int xenstore_bind_port(struct xenstore *xs, struct domain *d);
 /* Serves programs on a new socket that only the user may connect to; removed with the

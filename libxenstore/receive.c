@@ -71,6 +71,8 @@ struct message *message_read(struct xs_handle *h, int stop_fd)
 		return NULL;
 	}
 	m->body[head.len] = 0;
+	/* As Xen's library leaves it; programs look at errno after a success. */
+	errno = 0;
 	return m;
 }
 

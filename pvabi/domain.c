@@ -20,12 +20,14 @@ static uint64_t m2p_frames(uint64_t entries)
 	return (entries + M2P_PER_FRAME - 1) / M2P_PER_FRAME;
 }
 
-uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus)
+uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus, const struct grant_limits *grants)
 {
 	/* One entry less a frame: the M2P also names the frames that it takes. */
 	uint64_t m2p = (nr_ram + M2P_SLACK_FRAMES) / (M2P_PER_FRAME - 1) + 1;
 
-	return 1 /* shared_info */ + GRANT_MAX_FRAMES + GRANT_MAX_STATUS_FRAMES + m2p;
+	uint64_t frames = grants && grants->frames ? grants->frames : GRANT_FRAMES_DEFAULT;
+
+	return 1 /* shared_info */ + frames + GRANT_STATUS_FRAMES(frames) + m2p;
 }
 
 uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align)
@@ -149,7 +151,7 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	if (!rc)
 		rc = evtchn_domain_init(d);
 	if (!rc)
-		rc = grant_table_init(d);
+		rc = grant_table_init(d, &c->grants);
 	if (!rc)
 		return d;
 fail:

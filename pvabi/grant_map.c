@@ -23,10 +23,13 @@ static uint32_t handle_get(struct grant_table *gt)
 		return h;
 	}
 	if (gt->nr_handles == gt->handles_allocated) {
-		uint32_t more = gt->handles_allocated ? 2 * gt->handles_allocated : 256;
+		uint32_t more =
+			gt->handles_allocated ? 2 * gt->handles_allocated : MAPTRACK_PER_FRAME;
 		struct grant_mapping *m;
 
-		if (more > GRANT_MAX_HANDLES)
+		if (more > gt->max_handles)
+			more = gt->max_handles;
+		if (more == gt->handles_allocated)
 			return NO_HANDLE;
 		m = realloc(gt->maptrack, more * sizeof(*m));
 		if (!m)

@@ -10,8 +10,6 @@
 #include "pvabi/grant_table.h"
 #include "pvabi/mm.h"
 
-#define ACTIVE_SIZE (GRANT_MAX_ENTRIES * sizeof(struct active_grant))
-
 _Static_assert(sizeof(grant_entry_v1_t) == 8, "grant_table.h");
 _Static_assert(sizeof(union grant_entry_v2) == 16, "grant_table.h");
 
@@ -43,6 +41,11 @@ struct grant_entry_header *grant_entry(const struct domain *d, grant_ref_t ref)
 	return &grant_entry_2(d, ref)->hdr;
 }
 
+static size_t active_size(const struct grant_table *gt)
+{
+	return gt->max_frames * GRANT_V1_PER_FRAME * sizeof(struct active_grant);
+}
+
 static grant_status_t *status_2(const struct domain *d, grant_ref_t ref)
 {
 	const struct grant_table *gt = d->grant_table;
@@ -65,6 +68,16 @@ bool grant_is_pinned(const struct active_grant *act)
 	_Static_assert(sizeof(all) == sizeof(act->pins), "four counters");
 	memcpy(&all, act->pins, sizeof(all));
 	return all != 0;
+}
+
+const struct active_grant *grant_next_in_use(const struct domain *d, grant_ref_t *ref)
+{
+	const struct grant_table *gt = d->grant_table;
+
+	for (; *ref < grant_nr_entries(gt); ++*ref)
+		if (grant_is_pinned(&gt->active[*ref]))
+			return &gt->active[*ref];
+	return NULL;
 }
 
 static int status_grow(struct domain *d, unsigned nr)
@@ -124,24 +137,31 @@ int grant_table_grow(struct domain *d, unsigned nr)
 	return 0;
 }
 
-int grant_table_init(struct domain *d)
+int grant_table_init(struct domain *d, const struct grant_limits *limits)
 {
 	bool old = d->profile->id < PROFILE_XEN_4_17;
 	struct grant_table *gt = calloc(1, sizeof(*gt));
+	struct grant_limits l = {GRANT_FRAMES_DEFAULT, MAPTRACK_FRAMES_DEFAULT, 2};
 
 	if (!gt)
 		return -ENOMEM;
+	if (limits->frames)
+		l = *limits;
+	if (old)
+		l = (struct grant_limits){GRANT_FRAMES_3_0, l.maptrack_frames, 1};
 	gt->version = 1;
-	gt->max_version = old ? 1 : 2;
-	gt->max_frames = old ? GRANT_FRAMES_3_0 : GRANT_MAX_FRAMES;
+	gt->max_version = l.version;
+	gt->max_frames = l.frames;
+	/* One is always left. */
+	gt->max_handles = l.maptrack_frames ? l.maptrack_frames * MAPTRACK_PER_FRAME - 1 : 0;
 	gt->free_handle = UINT32_MAX;
-	gt->active = mmap(NULL, ACTIVE_SIZE, PROT_READ | PROT_WRITE,
+	gt->frames = calloc(l.frames, sizeof(*gt->frames));
+	gt->status_frames = calloc(GRANT_STATUS_FRAMES(l.frames), sizeof(*gt->status_frames));
+	gt->active = mmap(NULL, active_size(gt), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (gt->active == MAP_FAILED) {
-		free(gt);
-		return -ENOMEM;
-	}
 	d->grant_table = gt;
+	if (!gt->frames || !gt->status_frames || gt->active == MAP_FAILED)
+		return -ENOMEM;
 	return grant_table_grow(d, old ? GRANT_FRAMES_3_0 : GRANT_INITIAL_FRAMES);
 }
 
@@ -151,7 +171,10 @@ void grant_table_destroy(struct domain *d)
 
 	if (!gt)
 		return;
-	munmap(gt->active, ACTIVE_SIZE);
+	if (gt->active != MAP_FAILED)
+		munmap(gt->active, active_size(gt));
+	free(gt->frames);
+	free(gt->status_frames);
 	free(gt->maptrack);
 	free(gt);
 	d->grant_table = NULL;

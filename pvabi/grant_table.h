@@ -11,20 +11,17 @@
 
 #include "pvabi/pvabi.h"
 
-/* Xen 4.17: opt_max_grant_frames, INITIAL_NR_GRANT_FRAMES, opt_max_maptrack_frames
- * of 256 handles each (common/grant_table.c). Xen 3.0: NR_GRANT_FRAMES, fixed. */
-#define GRANT_MAX_FRAMES     64
+/* Xen 4.17: INITIAL_NR_GRANT_FRAMES, MAPTRACK_PER_PAGE (common/grant_table.c). Xen 3.0:
+ * NR_GRANT_FRAMES, fixed. */
 #define GRANT_INITIAL_FRAMES 1
 #define GRANT_FRAMES_3_0     4
-#define GRANT_MAX_HANDLES    (1024 * 256)
+#define MAPTRACK_PER_FRAME   256
 
 #define GRANT_V1_PER_FRAME     (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define GRANT_V2_PER_FRAME     (PAGE_SIZE / sizeof(union grant_entry_v2))
 #define GRANT_STATUS_PER_FRAME (PAGE_SIZE / sizeof(grant_status_t))
 #define GRANT_STATUS_FRAMES(nr_frames) \
 	(((nr_frames)*GRANT_V2_PER_FRAME + GRANT_STATUS_PER_FRAME - 1) / GRANT_STATUS_PER_FRAME)
-#define GRANT_MAX_STATUS_FRAMES GRANT_STATUS_FRAMES(GRANT_MAX_FRAMES)
-#define GRANT_MAX_ENTRIES	(GRANT_MAX_FRAMES * GRANT_V1_PER_FRAME)
 
 /* How a grant is held (Xen: GNTPIN_*): by a processor or a device, read-only or
  * writable. */
@@ -53,16 +50,15 @@ struct grant_table {
 	unsigned nr_status_frames;
 	/* Heap frames. Of status frames more may be there than are shared now: they
 	 * are kept when the guest goes back to version 1. */
-	uint64_t frames[GRANT_MAX_FRAMES];
-	uint64_t status_frames[GRANT_MAX_STATUS_FRAMES];
+	uint64_t *frames, *status_frames;
 	unsigned nr_status_allocated;
-	struct active_grant *active; /* GRANT_MAX_ENTRIES, lazily zero */
+	struct active_grant *active; /* for max_frames of version 1, lazily zero */
 	struct grant_mapping *maptrack;
-	uint32_t nr_handles, handles_allocated, free_handle;
+	uint32_t nr_handles, handles_allocated, max_handles, free_handle;
 };
 
 /* ---- grant_table.c ---- */
-int grant_table_init(struct domain *d);
+int grant_table_init(struct domain *d, const struct grant_limits *limits);
 void grant_table_destroy(struct domain *d);
 /* At least nr (<= max_frames) frames, and the status frames that go with them in
  * version 2. 0 or -ENOMEM. */
@@ -76,6 +72,9 @@ union grant_entry_v2 *grant_entry_2(const struct domain *d, grant_ref_t ref);
 /* Where "in use" is shown: the flags of version 1, the status of version 2. */
 uint16_t *grant_status(const struct domain *d, grant_ref_t ref);
 bool grant_is_pinned(const struct active_grant *act);
+/* The first grant from *ref on that somebody holds, for a report: its entry, and *ref is
+ * its number. NULL: there are no more. */
+const struct active_grant *grant_next_in_use(const struct domain *d, grant_ref_t *ref);
 /* What the toolstack does before the guest runs: grants a frame of the guest's
  * (console, xenstore) to domid in one of the reserved entries. */
 int grant_table_seed(struct domain *d, grant_ref_t ref, domid_t domid, uint64_t mfn);

@@ -384,6 +384,17 @@ static inline void vcpu_info_set(struct vcpu *v, struct vcpu_info *to)
 	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++)                                   \
 		if (((v) = (d)->vcpu[i_##v]))
 
+/* What the domain may have of grant tables; frames 0: all of it as xl gives it. */
+#define GRANT_FRAMES_DEFAULT	64
+#define MAPTRACK_FRAMES_DEFAULT 1024
+#define GRANT_FRAMES_LIMIT	1024
+#define MAPTRACK_FRAMES_LIMIT	32768
+struct grant_limits {
+	unsigned frames;	  /* 1 to GRANT_FRAMES_LIMIT */
+	unsigned maptrack_frames; /* 0 to MAPTRACK_FRAMES_LIMIT, of 256 mappings each */
+	unsigned version;	  /* 1 or 2: the highest */
+};
+
 struct domain_config {
 	domid_t domid;
 	const char *name;
@@ -395,11 +406,12 @@ struct domain_config {
 	uint64_t heap_frames; /* frames of Xen heap behind RAM (from heap_start) */
 	uint8_t *memory;      /* the host's; must outlive the domain */
 	uint64_t heap_start;  /* >= nr_ram */
+	struct grant_limits grants;
 };
 
 /* Frames of Xen heap that a domain of this size needs for pvabi's own use
  * (shared_info, grant frames, M2P); the host adds its monitor's. */
-uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus);
+uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus, const struct grant_limits *grants);
 
 /* Allocates the domain with all its vcpus down (VPF_DOWN), an empty event
  * channel table, shared_info, and an M2P whose entries are INVALID beyond the RAM that

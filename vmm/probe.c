@@ -193,7 +193,7 @@ static struct kvm_cpuid2 *marked_cpuid(const struct kvm_cpuid2 *from)
 int host_probe(struct machine *m, struct error *err)
 {
 	struct probe *p = calloc(1, sizeof(*p));
-	uint64_t heap = domain_heap_frames(NR_PROBE_FRAMES, 1) +
+	uint64_t heap = domain_heap_frames(NR_PROBE_FRAMES, 1, NULL) +
 			monitor_heap_frames(NR_PROBE_FRAMES, 1) + 512;
 	struct kvm_cpuid2 *cpuid = marked_cpuid(m->supported_cpuid);
 	int rc = -ENOMEM;

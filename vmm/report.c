@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "pvabi/grant_table.h"
 #include "vmm/report.h"
 
 #define STACK_WORDS 12
@@ -153,4 +154,31 @@ void report_crash(FILE *f, const struct guest *g)
 	fprintf(f, "xenolith: %s%s%s\n", report_shutdown_name(d->shutdown_code),
 		d->crash_reason[0] ? ": " : "", d->crash_reason);
 	report_vcpus(f, g);
+}
+
+#define GRANTS_SHOWN 8
+
+static const char *held_how(const struct active_grant *g)
+{
+	return g->pins[PIN_HOST_RW] || g->pins[PIN_DEV_RW] ? "writable" : "read-only";
+}
+
+unsigned report_grants(FILE *out, struct domain *d)
+{
+	const struct active_grant *g;
+	unsigned nr = 0;
+
+	domain_lock(d);
+	for (grant_ref_t ref = GNTTAB_NR_RESERVED_ENTRIES; (g = grant_next_in_use(d, &ref)); ref++)
+		if (++nr <= GRANTS_SHOWN && out)
+			fprintf(out, "%s%u (frame 0x%llx, %s%s)",
+				nr == 1 ? "xenolith: grants in use at the end: " : ", ", ref,
+				(unsigned long long)g->mfn, held_how(g),
+				g->domid == d->domid ? ", by the guest itself" : "");
+	domain_unlock(d);
+	if (out && nr > GRANTS_SHOWN)
+		fprintf(out, " and %u more", nr - GRANTS_SHOWN);
+	if (out && nr)
+		fprintf(out, "\n");
+	return nr;
 }

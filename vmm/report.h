@@ -14,4 +14,8 @@ void report_vcpus(FILE *f, const struct guest *g);
 /* "the guest powered off", ... for a SHUTDOWN_* reason. */
 const char *report_shutdown_name(unsigned reason);
 
+/* How many grants of the guest's somebody holds, but for its console and store; the
+ * first of them on `out` unless that is NULL. Without the domain's lock. */
+unsigned report_grants(FILE *out, struct domain *d);
+
 #endif

@@ -174,7 +174,7 @@ static int create_domain(struct run *r)
 	uint64_t populated = o->memory_mib << (20 - PAGE_SHIFT);
 	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
 	uint64_t start = (ram + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
-	uint64_t heap = domain_heap_frames(ram, o->max_vcpus);
+	uint64_t heap = domain_heap_frames(ram, o->max_vcpus, &o->grants);
 	heap += monitor_heap_frames(start + heap + SUPERPAGE_FRAMES, o->max_vcpus);
 	heap = (heap + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
 	int rc = machine_create(m, (start + heap) * PAGE_SIZE, &r->err);
@@ -191,6 +191,7 @@ static int create_domain(struct run *r)
 		.heap_frames = heap,
 		.heap_start = start,
 		.memory = m->memory,
+		.grants = o->grants,
 	};
 	if (o->has_uuid)
 		memcpy(dc.handle, o->uuid, sizeof(dc.handle));
@@ -366,6 +367,8 @@ static int create_xenstore(struct run *r)
 	r->xenstore = xenstore_create(r->loop);
 	if (!r->xenstore)
 		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
+	for (unsigned i = 0; i < r->o->nr_quotas; i++)
+		xenstore_quota(r->xenstore, r->o->quota[i]);
 	int rc = listen_for_programs(r);
 	return rc ? rc : listen_for_control(r);
 }
@@ -538,9 +541,12 @@ static int outcome(struct run *r)
 	if (d->shutdown_code == SHUTDOWN_poweroff || d->shutdown_code == SHUTDOWN_reboot ||
 	    d->shutdown_code == SHUTDOWN_suspend || d->shutdown_code == SHUTDOWN_soft_reset) {
 		say(r, LOG_INFO, report_shutdown_name(d->shutdown_code));
+		if (r->o->log_level >= LOG_INFO)
+			report_grants(stderr, d);
 		return EXIT_OK;
 	}
 	report_crash(stderr, g);
+	report_grants(stderr, d);
 	return EXIT_GUEST_CRASHED;
 }
 
@@ -579,6 +585,18 @@ static void preserve(struct run *r)
 		wait_for_end(r);
 }
 
+/* A backend that has ended holds nothing any more. */
+static void check_grants(struct run *r)
+{
+	const struct active_grant *g;
+	grant_ref_t ref = GNTTAB_NR_RESERVED_ENTRIES;
+
+	for (; (g = grant_next_in_use(r->guest.domain, &ref)); ref++)
+		if (g->domid == 0 && r->o->log_level >= LOG_WARN)
+			fprintf(stderr, "xenolith: grant %u is held by a backend that has ended\n",
+				ref);
+}
+
 static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -588,6 +606,8 @@ static void clean_up(struct run *r)
 	if (r->server)
 		control_end(r->server, how_it_ended(r));
 	guest_devices_destroy(&g->devices);
+	if (g->domain)
+		check_grants(r);
 	if (r->loop)
 		event_loop_destroy(r->loop);
 	if (g->console)

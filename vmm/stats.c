@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/report.h"
 #include "vmm/stats.h"
 
 struct counts {
@@ -14,6 +15,7 @@ struct counts {
 	uint64_t emulated[NR_EMULATE_COUNTS];
 	uint64_t runs, touches, flushes, first_entry;
 	uint64_t polls, blocks, kicks, strays;
+	unsigned grants; /* in use */
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
@@ -34,6 +36,7 @@ uint64_t stats_now(void)
 static void collect(const struct guest *g, struct counts *n)
 {
 	memset(n, 0, sizeof(*n));
+	n->grants = report_grants(NULL, g->domain);
 	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
 		const struct cpu *c = g->cpu[i];
 		for (unsigned k = 0; k < NR_CPU_EXITS; k++)
@@ -113,6 +116,7 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
 		(unsigned long)n->touches);
+	fprintf(f, "  grants in use at the end %8u\n", n->grants);
 	if (n->strays)
 		fprintf(f, "  entries at a wrong place %10lu\n", (unsigned long)n->strays);
 	guest_devices_text(f, devices);
@@ -168,7 +172,8 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 						 (t->load_end - t->load_start)) /
 					 1000
 			       : 0);
-	fprintf(f, "  \"strays\": %lu,\n", (unsigned long)n->strays);
+	fprintf(f, "  \"strays\": %lu,\n  \"grants_in_use\": %u,\n", (unsigned long)n->strays,
+		n->grants);
 	guest_devices_json(f, devices);
 	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n",
 		(unsigned long)all, (unsigned long)guest);

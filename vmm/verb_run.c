@@ -25,6 +25,7 @@ void run_options_init(struct run_options *o)
 		.gate = GATE_AUTO,
 		.console = CONSOLE_STDIO,
 		.log_level = LOG_WARN,
+		.grants = {GRANT_FRAMES_DEFAULT, MAPTRACK_FRAMES_DEFAULT, 2},
 	};
 }
 
@@ -72,6 +73,54 @@ static int parse_vcpus(void *into, const char *value, struct error *err)
 	if (!rc)
 		((struct run_options *)into)->nr_vcpus = n;
 	return rc;
+}
+
+static int parse_grant_frames(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("max-grant-frames", "a number", value, 1, GRANT_FRAMES_LIMIT, &n,
+			       err);
+
+	if (!rc)
+		((struct run_options *)into)->grants.frames = (unsigned)n;
+	return rc;
+}
+
+static int parse_maptrack_frames(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("max-maptrack-frames", "a number", value, 0, MAPTRACK_FRAMES_LIMIT,
+			       &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->grants.maptrack_frames = (unsigned)n;
+	return rc;
+}
+
+static int parse_grant_version(void *into, const char *value, struct error *err)
+{
+	unsigned long long n;
+	int rc = option_number("max-grant-version", "a version", value, 1, 2, &n, err);
+
+	if (!rc)
+		((struct run_options *)into)->grants.version = (unsigned)n;
+	return rc;
+}
+
+static int parse_quota(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+
+	if (xenstore_quota(NULL, value))
+		return error_set(err, -EINVAL,
+				 "option --xenstore-quota takes NAME=NUMBER, where NAME is nodes, "
+				 "watches, transactions, outstanding, transaction-nodes, memory, "
+				 "node-size, path-max or permissions, not '%s'",
+				 value);
+	if (o->nr_quotas == MAX_QUOTAS)
+		return error_set(err, -EINVAL, "option --xenstore-quota: at most %d", MAX_QUOTAS);
+	o->quota[o->nr_quotas++] = value;
+	return 0;
 }
 
 static int parse_maxvcpus(void *into, const char *value, struct error *err)
@@ -295,6 +344,18 @@ static const struct option options[] = {
 	 .help = "virtual cpus that it can have; those beyond --vcpus are\n"
 		 "offline at first (default: --vcpus)",
 	 .parse = parse_maxvcpus},
+	{.name = "max-grant-frames",
+	 .arg = "N",
+	 .help = "frames of its grant table, 1 to 1024 (default 64)",
+	 .parse = parse_grant_frames},
+	{.name = "max-maptrack-frames",
+	 .arg = "N",
+	 .help = "frames of 256 grants that it can map, 0 to 32768\n(default 1024)",
+	 .parse = parse_maptrack_frames},
+	{.name = "max-grant-version",
+	 .arg = "N",
+	 .help = "of its grant table, 1 or 2 (default)",
+	 .parse = parse_grant_version},
 	{.name = "name",
 	 .arg = "NAME",
 	 .help = "name of the domain (default: the kernel file's)",
@@ -318,7 +379,8 @@ static const struct option options[] = {
 	 .parse = run_option_gate},
 	{.name = "disk",
 	 .arg = "SPEC",
-	 .help = "a disk, as in xl's configuration: FILE,FORMAT,xvda,rw\n(formats: raw, qcow2, vhd, vmdk, qed, qcow; man xenolith,\nDISKS); may be given again",
+	 .help = "a disk, as in xl's configuration: FILE,FORMAT,xvda,rw\n(formats: raw, qcow2, "
+		 "vhd, vmdk, qed, qcow; man xenolith,\nDISKS); may be given again",
 	 .parse = parse_disk},
 	{.name = "vif",
 	 .arg = "SPEC",
@@ -340,12 +402,20 @@ static const struct option options[] = {
 	 .help = "socket of the domain's xenstore (default: xenstore.sock in\n"
 		 "$XDG_RUNTIME_DIR/xenolith/NAME or, for root, /run/xenolith/NAME)",
 	 .parse = run_option_xenstore},
+	{.name = "xenstore-quota",
+	 .arg = "NAME=N",
+	 .help = "what the guest may have in xenstore: nodes, watches,\ntransactions ... "
+		 "(xenstore-control quota shows them)",
+	 .parse = parse_quota},
 	{.name = "stats",
 	 .arg = "FILE",
 	 .arg_optional = true,
 	 .help = "write statistics to FILE (stderr) when the guest ends",
 	 .parse = run_option_stats},
-	{.name = "quiet", .letter = 'q', .help = "no messages but errors", .parse = run_option_quiet},
+	{.name = "quiet",
+	 .letter = 'q',
+	 .help = "no messages but errors",
+	 .parse = run_option_quiet},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .help = "more messages; twice: even more",

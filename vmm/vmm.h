@@ -56,6 +56,8 @@ struct run_result {
 };
 
 /* `xenolith run`. Strings belong to the caller and outlive domain_run(). */
+#define MAX_QUOTAS 16
+
 struct run_options {
 	const char *kernel;  /* a readable file, not looked into yet */
 	const char *ramdisk; /* the same; NULL: none */
@@ -72,6 +74,9 @@ struct run_options {
 	bool has_uuid;
 	uint8_t uuid[16];	  /* of the domain; random when there is none */
 	uint32_t max_evtchn_port; /* 0: xl's default */
+	struct grant_limits grants;
+	const char *quota[MAX_QUOTAS]; /* NAME=N, for xenstore_quota() */
+	unsigned nr_quotas;
 	const struct abi_profile *profile;
 	enum p2m_order p2m;
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */
@@ -85,7 +90,7 @@ struct run_options {
 	/* Of CONSOLE_FILE and CONSOLE_SOCKET, else NULL. A socket without a path is
 	 * console.sock in the domain's runtime_dir, where `xenolith console` finds it. */
 	const char *console_path;
-	bool paused; /* it starts when it is unpaused */
+	bool paused;		   /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet
 	 * (LOG_ERROR), more with each -v. */

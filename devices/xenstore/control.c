@@ -53,6 +53,31 @@ void quotas_init(struct quotas *q)
 		*value_of(q, row) = row->value;
 }
 
+/* A path has room in our buffers. */
+static void assign(struct quotas *q, const struct quota_row *row, int value)
+{
+	if (row->at == AT(path_max) && value > XENSTORE_REL_PATH_MAX)
+		value = XENSTORE_REL_PATH_MAX;
+	*value_of(q, row) = value;
+}
+
+int xenstore_quota(struct xenstore *xs, const char *assignment)
+{
+	size_t len = strcspn(assignment, "=");
+	const char *digits = assignment[len] ? assignment + len + 1 : "";
+	size_t nr = strspn(digits, "0123456789");
+
+	if (!nr || nr > 9 || digits[nr] || !atoi(digits))
+		return -EINVAL;
+	for (const struct quota_row *row = hard; row->name; row++)
+		if (strlen(row->name) == len && !memcmp(row->name, assignment, len)) {
+			if (xs)
+				assign(&xs->quota, row, atoi(digits));
+			return 0;
+		}
+	return -EINVAL;
+}
+
 /* A command's words behind its name, and its answer. */
 struct command {
 	struct xenstore *xs;
@@ -80,10 +105,7 @@ static int set(struct command *c, const struct quota_row *rows)
 		rows++;
 	if (!rows->name)
 		return EINVAL;
-	/* A path has room in our buffers. */
-	if (rows->at == AT(path_max) && value > XENSTORE_REL_PATH_MAX)
-		value = XENSTORE_REL_PATH_MAX;
-	*value_of(&c->xs->quota, rows) = value;
+	assign(&c->xs->quota, rows, value);
 	for (struct store_domain *d = c->xs->domains; d; d = d->next)
 		if (d->stalled)
 			ring_notify(d);

@@ -40,6 +40,13 @@ for m in xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs; do
   [ -n "$f" ] && cp "$f" "$root/modules/"
 done
 cp "$@" "$root/guests/"
+# Keys of xl.cfg that a guest wants (`xl` in its settings).
+mkdir "$root/keys"
+for g in "$@"; do
+  xl=
+  [ -f "guests/tests/${g##*/}/settings" ] && . "guests/tests/${g##*/}/settings"
+  printf '%s\n' $xl >"$root/keys/${g##*/}"
+done
 cp -L "/$lib/libgcc_s.so.1" "$root/$lib/"
 echo 'autoballoon="off"' >"$root/etc/xen/xl.conf"
 
@@ -75,6 +82,7 @@ for g in /guests/*; do
   n=${g##*/}
   [ -e /tree ] && { tree $n $g; continue; }
   printf 'name="%s"\ntype="pv"\nkernel="%s"\nmemory=32\nmaxmem=32\nvcpus=4\non_poweroff="destroy"\non_reboot="destroy"\non_crash="destroy"\n' $n $g >/tmp/$n.cfg
+  cat /keys/$n >>/tmp/$n.cfg
   xl create -q -F /tmp/$n.cfg >/tmp/$n.xl 2>&1 &
   p=$!
   i=0

@@ -33,7 +33,7 @@ static struct domain_config config(void)
 		.nr_vcpus = 1,
 		.nr_ram = 512,
 		.heap_start = 512,
-		.heap_frames = domain_heap_frames(512, 1),
+		.heap_frames = domain_heap_frames(512, 1, NULL),
 	};
 }
 
@@ -134,7 +134,7 @@ START_TEST(test_huge_domain)
 	struct domain_config c = config();
 
 	c.nr_ram = c.heap_start = 1ull << 28;
-	c.heap_frames = domain_heap_frames(c.nr_ram, 1);
+	c.heap_frames = domain_heap_frames(c.nr_ram, 1, NULL);
 	ck_assert_int_eq(try_create(c), 0);
 }
 END_TEST
@@ -146,9 +146,9 @@ START_TEST(test_heap_budget)
 
 	/* What domain_heap_frames counts in: all grant and status frames. */
 	ck_assert_int_eq(grant_table_set_version(d, 2), 0);
-	ck_assert_int_eq(grant_table_grow(d, GRANT_MAX_FRAMES), 0);
+	ck_assert_int_eq(grant_table_grow(d, GRANT_FRAMES_DEFAULT), 0);
 	ck_assert_uint_eq(left - (d->nr_frames - d->heap_next),
-			  GRANT_MAX_FRAMES - 1 + GRANT_MAX_STATUS_FRAMES);
+			  GRANT_FRAMES_DEFAULT - 1 + GRANT_STATUS_FRAMES(GRANT_FRAMES_DEFAULT));
 }
 END_TEST
 

@@ -176,7 +176,7 @@ static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned
 
 	if (!t)
 		die("no memory");
-	c.heap_frames = domain_heap_frames(c.nr_ram, nr_vcpus) + TEST_HEAP_SPARE;
+	c.heap_frames = domain_heap_frames(c.nr_ram, nr_vcpus, NULL) + TEST_HEAP_SPARE;
 	t->memory_size = (c.heap_start + c.heap_frames) * PAGE_SIZE;
 	t->memory = mmap(NULL, t->memory_size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

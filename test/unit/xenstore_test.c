@@ -3,6 +3,7 @@
  * guest's ring with pieces and with indices that cannot be (Xen:
  * docs/misc/xenstore.txt, io/xs_wire.h).
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,7 @@ START_TEST(a_greedy_guest_is_stopped)
 {
 	static char value[1900];
 	char req[2000];
+	size_t heap = mallinfo2().uordblks;
 
 	memset(value, 'v', sizeof(value));
 	for (unsigned i = 0; i < 990 && client_may_request(c); i++) {
@@ -339,6 +341,8 @@ START_TEST(a_greedy_guest_is_stopped)
 	}
 	ck_assert(!client_may_request(c));
 	ck_assert_int_lt(c->domain->memory, xs->quota.memory + 4096);
+	/* What it really costs us; a sanitizer's heap counts nothing. */
+	ck_assert_uint_lt(mallinfo2().uordblks - heap, 2 * (size_t)xs->quota.memory);
 	/* Domain 0 makes room, or a larger quota. */
 	xs->quota.memory *= 2;
 	ck_assert(client_may_request(c));
@@ -349,6 +353,37 @@ START_TEST(a_greedy_guest_is_stopped)
 END_TEST
 
 /* xenstored answers these with whatever is in its errno. */
+/* Small nodes, which cost us more than they count: watches, transactions, nodes without
+ * a value, each up to its own quota. */
+START_TEST(a_guest_with_many_small_things)
+{
+	size_t heap = mallinfo2().uordblks;
+	char req[64];
+
+	for (unsigned i = 0; i < 1100 && client_may_request(c); i++) {
+		int n = snprintf(req, sizeof(req), "data/%u/%u", i / 100, i) + 1;
+		ask_as(c, XS_MKDIR, 0, req, (size_t)n);
+	}
+	for (unsigned i = 0; i < 200 && client_may_request(c); i++) {
+		int n = snprintf(req, sizeof(req), "data/%u%c%u", i, 0, i) + 1;
+		ask_as(c, XS_WATCH, 0, req, (size_t)n);
+		while (next(c))
+			;
+	}
+	for (unsigned i = 0; i < 20 && client_may_request(c); i++) {
+		uint32_t tx = (uint32_t)atoi(ASK(XS_TRANSACTION_START, ""));
+		for (unsigned k = 0; k < 2000 && client_may_request(c); k++) {
+			int n = snprintf(req, sizeof(req), "data/%u/%u", k / 100, k) + 1;
+			ask_as(c, XS_READ, tx, req, (size_t)n);
+		}
+	}
+	ck_assert_int_le(c->domain->nodes, xs->quota.nodes);
+	ck_assert_int_le(c->domain->watches, xs->quota.watches + 1);
+	ck_assert_int_le(c->nr_transactions, xs->quota.transactions + 1);
+	ck_assert_uint_lt(mallinfo2().uordblks - heap, 3 * (size_t)xs->quota.memory);
+}
+END_TEST
+
 START_TEST(no_nul_or_too_many)
 {
 	static const uint32_t types[] = {XS_READ, XS_DIRECTORY, XS_GET_PERMS, XS_MKDIR, XS_RM};
@@ -405,6 +440,7 @@ int main(void)
 		events_that_a_guest_does_not_read_are_bounded,
 		memory_is_counted_to_the_byte,
 		a_greedy_guest_is_stopped,
+		a_guest_with_many_small_things,
 		no_nul_or_too_many,
 		random_requests_do_no_harm,
 	};

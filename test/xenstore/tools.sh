@@ -11,6 +11,8 @@ pid=
 trap '[ -n "$pid" ] && kill -KILL $pid 2>/dev/null; rm -rf "$work"' EXIT
 kernel=$(guests/linux/kernel.sh cloud) || exit 1
 xen=$(test/oracle/xen.sh) || exit 1
+xen=$(realpath "$xen")
+ours=$(realpath "${BUILD:-build}/libxenstore")
 
 verdict() { # STATUS NAME
   if [ "$1" = 0 ]; then
@@ -71,38 +73,45 @@ wait_for grep -qa 'waiting now' "$work/out"
 verdict $? "the guest boots"
 d=/local/domain/1
 
-is "xenstore-read" tools xenstore-read $d/name
-is "xenstore-read of two" "$(printf 'tools\n1')" xenstore-read $d/name $d/domid
-fails "xenstore-read of nothing" xenstore-read /none
-is "xenstore-write" "" xenstore-write /test/a one /test/b two
-is "what was written" "one" xenstore-read /test/a
-is "xenstore-list" "$(printf 'a\nb')" xenstore-list /test
-is "xenstore-ls" "$(printf 'a = "one"\nb = "two"')" xenstore-ls /test
-is "xenstore-exists" "" xenstore-exists /test/a
-fails "xenstore-exists of nothing" xenstore-exists /test/c
-is "xenstore-chmod" "" xenstore-chmod /test/a n0 b1
-is "the permissions" '/test/a = "one"   (n0,b1)' bash -c 'xenstore-ls -fp /test | grep /a'
-is "xenstore-rm" "" xenstore-rm /test/a
-is "what is left" "b" xenstore-list /test
+# Debian's programs, with the library that LIBRARY names (the programs find Debian's by
+# themselves).
+client_programs() {
+  local tools=$1 watcher i
+  is "$tools: xenstore-read" tools xenstore-read $d/name
+  is "$tools: xenstore-read of two" "$(printf 'tools\n1')" xenstore-read $d/name $d/domid
+  fails "$tools: xenstore-read of nothing" xenstore-read /none
+  is "$tools: xenstore-write" "" xenstore-write /test/a one /test/b two
+  is "$tools: what was written" "one" xenstore-read /test/a
+  is "$tools: xenstore-list" "$(printf 'a\nb')" xenstore-list /test
+  is "$tools: xenstore-ls" "$(printf 'a = "one"\nb = "two"')" xenstore-ls /test
+  is "$tools: xenstore-exists" "" xenstore-exists /test/a
+  fails "$tools: xenstore-exists of nothing" xenstore-exists /test/c
+  is "$tools: xenstore-chmod" "" xenstore-chmod /test/a n0 b1
+  is "$tools: the permissions" '/test/a = "one"   (n0,b1)' bash -c 'xenstore-ls -fp /test | grep /a'
+  is "$tools: xenstore-rm" "" xenstore-rm /test/a
+  is "$tools: what is left" "b" xenstore-list /test
 
-# xenstore-watch: an event at once, then one for each change.
-timeout 20 xenstore-watch -n 3 /test >"$work/watch" 2>"$work/err" &
-watcher=$!
-wait_for test -s "$work/watch"
-xenstore-write /test/c 1
-wait_for grep -q /test/c "$work/watch"
-xenstore-rm /test
-wait $watcher
-verdict $? "xenstore-watch ends after three events"
-[ "$(cat "$work/watch")" = "$(printf '/test\n/test/c\n/test')" ]
-verdict $? "its events"
+  # xenstore-watch: an event at once, then one for each change.
+  timeout 20 xenstore-watch -n 3 /test >"$work/watch" 2>"$work/err" &
+  watcher=$!
+  wait_for test -s "$work/watch"
+  xenstore-write /test/c 1
+  wait_for grep -q /test/c "$work/watch"
+  xenstore-rm /test
+  wait $watcher
+  verdict $? "$tools: xenstore-watch ends after three events"
+  [ "$(cat "$work/watch")" = "$(printf '/test\n/test/c\n/test')" ]
+  verdict $? "$tools: its events"
 
-# More children than fit in one answer: libxenstore asks for parts.
-for ((i = 0; i < 600; i++)); do printf '/big/a-long-name-of-a-child-%s x ' "$i"; done |
-  xargs -n 200 xenstore-write 2>"$work/err"
-[ "$(xenstore-list /big | wc -l)" = 600 ]
-verdict $? "a directory of 600 names"
-is "and its end" "" xenstore-rm /big
+  # More children than fit in one answer: libxenstore asks for parts.
+  for ((i = 0; i < 600; i++)); do printf '/big/a-long-name-of-a-child-%s x ' "$i"; done |
+    xargs -n 200 xenstore-write 2>"$work/err"
+  [ "$(xenstore-list /big | wc -l)" = 600 ]
+  verdict $? "$tools: a directory of 600 names"
+  is "$tools: and its end" "" xenstore-rm /big
+}
+client_programs "Debian's library"
+LD_LIBRARY_PATH=$ours client_programs "our library"
 
 # Two writers in transactions lose nothing.
 cat >"$work/count.py" <<'PY'
@@ -133,12 +142,25 @@ is "pyxs: three clients count to 300; a monitor" \
   "$(printf "300 /local/domain/1 True\nEvent(path=b'/count', token=b'token')\nEvent(path=b'/count', token=b'token')")" \
   /usr/bin/python3 "$work/count.py"
 
-LD_LIBRARY_PATH=$xen/root/usr/lib/x86_64-linux-gnu timeout 60 \
-  "$xen/root/usr/lib/xen-4.17/bin/test-xenstore" -i 20 >"$work/err" 2>&1 </dev/null
-verdict $? "test-xenstore: every test 20 times"
-LD_LIBRARY_PATH=$xen/root/usr/lib/x86_64-linux-gnu timeout 60 \
-  "$xen/root/usr/lib/xen-4.17/bin/test-xenstore" -r 3 >"$work/err" 2>&1 </dev/null
-verdict $? "test-xenstore: random tests"
+debian=$xen/root/usr/lib/x86_64-linux-gnu
+for lib in "$debian" "$ours:$debian"; do
+  whose="Debian's library"
+  [ "$lib" = "$debian" ] || whose="our library"
+  for arg in "-i 20" "-r 3"; do
+    # shellcheck disable=SC2086
+    LD_LIBRARY_PATH=$lib timeout 60 "$xen/root/usr/lib/xen-4.17/bin/test-xenstore" $arg \
+      >"$work/err" 2>&1 </dev/null
+    verdict $? "$whose: test-xenstore $arg"
+  done
+done
+LD_DEBUG=libs LD_LIBRARY_PATH=$ours xenstore-exists / 2>&1 | grep -q "calling init: $ours/libxenstore.so.4"
+verdict $? "it was our library"
+# What Debian's exports, ours does, with the same versions.
+symbols() { objdump -T "$1" | awk '/ xs_|xen/ && !/UND/ && / g / {print $(NF - 1), $NF}' | sort; }
+symbols "$debian/libxenstore.so.4" >"$work/theirs"
+symbols "$ours/libxenstore.so.4" | comm -23 "$work/theirs" - >"$work/err"
+[ -s "$work/theirs" ] && [ ! -s "$work/err" ]
+verdict $? "our library has the symbols of Debian's: $(wc -l <"$work/theirs")"
 
 # The same name is refused, without one it gets a number.
 "$xenolith" run --name tools --memory 256 "$kernel" </dev/null >"$work/out2" 2>"$work/err"
