@@ -46,8 +46,8 @@ else
 XENOLITH := xenolith
 endif
 
-.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix
-.PHONY: check-nested-matrix check-soak bench oracle oracle-xenstore needs-build needs-demo needs-test
+.PHONY: all unit stress clean help demo check check-nested check-kills check-matrix check-debian
+.PHONY: check-nested-matrix check-soak bench bench-nested oracle oracle-xenstore needs-build needs-demo needs-test
 all: $(XENOLITH) libxenstore
 
 help:
@@ -59,8 +59,10 @@ help:
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
 	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored'
 	@echo 'make bench         what events and timers cost, beside the run before'
+	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
+	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
@@ -126,6 +128,13 @@ bench: needs-build
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/bench/events.sh
 
+# Ratios to QEMU and to no guest at all.
+bench-nested: needs-demo
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/bench/nested_block.sh $(or $(ROUNDS),3)
+	@test/bench/nested_net.sh $(or $(ROUNDS),3)
+
 # ONLY='a b': these guests.
 oracle: needs-test
 	@test/lib/needs.sh nested
@@ -152,6 +161,12 @@ check-hotplug: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/disks.sh hotplug $(or $(RUNS),1000)" \
 		"test/linux/hotplug.sh $(or $(RUNS),10000)"
+
+# A whole Debian system. KILLS=N: our process is killed N times under dpkg, too.
+check-debian: needs-test
+	@test/lib/needs.sh debian
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/debian/check.py $(KILLS)"
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

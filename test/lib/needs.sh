@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: needs.sh GROUP...
-# Groups: build (to compile), demo (to boot a kernel), test, nested.
+# Groups: build (to compile), demo (to boot a kernel), test, nested, debian (to
+# install a whole system).
 set -euo pipefail
 
 declare -A groups=(
@@ -11,6 +12,7 @@ declare -A groups=(
   [test]="valgrind spin qemu-utils nbdkit
           xenstore-utils python3-pyxs python3-minimal iproute2 tcpdump
           e2fsprogs fdisk dosfstools mtools procps"
+  [debian]="debootstrap debian-archive-keyring fdisk e2fsprogs python3"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
 )
 

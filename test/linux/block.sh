@@ -109,7 +109,7 @@ CMD
     "$xenolith" run --memory 256 --vcpus 2 --ramdisk "$work/rd.gz" --cmdline "console=hvc0 quiet" \
       --disk "$work/disk,raw,xvda,rw" "$kernel" </dev/null >"$work/out" 2>&1 &
     pid=$!
-    for ((f = 0; f < 300; f++)); do
+    for ((f = 0; f < 1800; f++)); do
       grep -q FLUSHED "$work/out" && break
       sleep 0.1
     done
