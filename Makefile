@@ -63,6 +63,8 @@ help:
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
+	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
+	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
@@ -167,6 +169,20 @@ check-debian: needs-test
 	@test/lib/needs.sh debian
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/debian/check.py $(KILLS)"
+
+# fio in a guest verifies every block, with each feature of the block backend on and off.
+.PHONY: check-fio
+check-fio: needs-test
+	@test/lib/needs.sh bench
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites test/linux/fio.sh
+
+# FORMAT=qcow2: instead of raw. FIELDS=,no-persistent: without a feature.
+.PHONY: bench-block
+bench-block: needs-demo
+	@test/lib/needs.sh test bench
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/bench/block.sh $(or $(FORMAT),raw) $(FIELDS)
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

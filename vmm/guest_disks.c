@@ -91,10 +91,12 @@ static void json(FILE *f, const struct backend *b)
 	fprintf(f,
 		"\"%s\": {\"reads\": %lu, \"read_bytes\": %lu, \"writes\": %lu, "
 		"\"written_bytes\": %lu, \"flushes\": %lu, \"discards\": %lu, "
-		"\"errors\": %lu, \"wakeups\": %lu, \"notifications\": %lu}",
+		"\"errors\": %lu, \"wakeups\": %lu, \"notifications\": %lu, "
+		"\"copied_bytes\": %lu}",
 		blkback_spec(b)->vdev, count(&s->reads), count(&s->read_bytes), count(&s->writes),
 		count(&s->written_bytes), count(&s->flushes), count(&s->discards),
-		count(&s->errors), count(&s->wakeups), count(&s->notifications));
+		count(&s->errors), count(&s->wakeups), count(&s->notifications),
+		(unsigned long)blkback_copied(b));
 }
 
 const struct device_kind disk_kind = {

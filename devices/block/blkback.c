@@ -353,6 +353,11 @@ const struct blk_stats *blkback_stats(const struct backend *b)
 	return &((const struct blkback *)b)->stats;
 }
 
+uint64_t blkback_copied(const struct backend *b)
+{
+	return ((const struct blkback *)b)->image.copied;
+}
+
 const struct disk_spec *blkback_spec(const struct backend *b)
 {
 	return &((const struct blkback *)b)->spec;

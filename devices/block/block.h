@@ -27,6 +27,8 @@ struct blk_stats {
 struct backend *blkback_create(struct event_loop *l, struct xenstore *xs, struct domain *d,
 			       struct disk_spec *spec, char *err, size_t errlen);
 const struct blk_stats *blkback_stats(const struct backend *b);
+/* Bytes that were copied between the guest's pages and buffers of ours: 0 for raw disks. */
+uint64_t blkback_copied(const struct backend *b);
 const struct disk_spec *blkback_spec(const struct backend *b);
 /* "io_uring", "threads", or "" while not connected. */
 const char *blkback_host_path(const struct backend *b);

@@ -23,6 +23,7 @@ struct image {
 	unsigned discard_granularity; /* bytes */
 	unsigned max_queues;	      /* that may be used at a time */
 	_Atomic uint64_t size;	      /* bytes; image_resized() follows the file's */
+	_Atomic uint64_t copied;      /* bytes, by our process, between buffers */
 };
 
 /* What the spec names, for up to `queues` queues at a time; without a target an empty

@@ -143,6 +143,7 @@ static bool start(struct nbd_queue *n, struct image_io *io)
 		.io = io, .q = n, .buffer = buffer, .len = len, .started = now_ms()};
 	if (bounce) {
 		n->bounced += len;
+		n->q.image->copied += len;
 		if (io->op == IMAGE_WRITE)
 			gather(io, buffer);
 	}

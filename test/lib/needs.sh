@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: needs.sh GROUP...
-# Groups: build (to compile), demo (to boot a kernel), test, nested, debian (to
-# install a whole system).
+# Groups: build (to compile), demo (to boot a kernel), test, bench (with fio),
+# nested, debian (to install a whole system).
 set -euo pipefail
 
 declare -A groups=(
@@ -13,6 +13,7 @@ declare -A groups=(
           xenstore-utils python3-pyxs python3-minimal iproute2 tcpdump
           e2fsprogs fdisk dosfstools mtools procps"
   [debian]="debootstrap debian-archive-keyring fdisk e2fsprogs python3"
+  [bench]="fio e2fsprogs"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
 )
 
