@@ -16,142 +16,12 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
-#include "vmm/control/control.h"
-#include "vmm/domain_control.h"
 #include "vmm/emulate/pit.h"
-#include "vmm/report.h"
-#include "vmm/runtime_dir.h"
-#include "vmm/stats.h"
-#include "vmm/vcpu.h"
-#include "vmm/vmm.h"
+#include "vmm/run_internal.h"
 
 /* What xl gives a domain (xl.cfg: event_channels). */
 #define XL_MAX_EVTCHN_PORT 1023
 #define SUPERPAGE_FRAMES   512UL
-
-#define ENDED_BY_ESCAPE	 (-1) /* Ctrl-] */
-#define ENDED_BY_DESTROY (-2) /* xenolith destroy */
-
-struct run {
-	const struct run_options *o;
-	const char *name;
-	char numbered_name[80];
-	struct runtime_dir dir;
-	uint16_t domid;
-	struct machine machine;
-	struct guest guest;
-	struct kernel_image kernel;
-	bool have_kernel;
-	const void *ramdisk;
-	size_t ramdisk_size;
-	bool ramdisk_mapped; /* by us */
-	struct event_loop *loop;
-	struct xenstore *xenstore;
-	struct domain_control control;
-	struct control *server;
-	struct build_result built;
-	int store_port, console_port;
-	struct cpu cpus[MAX_VCPUS];
-	unsigned nr_threads;
-	int signal_fd;
-	_Atomic int ended_by; /* a signal, or one of ENDED_BY_* */
-	struct run_times times;
-	uint64_t up; /* when it was; 0: it was not */
-	char console_path[128];
-	struct error err;
-};
-
-static void doing(const struct run *r, const char *what)
-{
-	if (r->o->hooks.doing)
-		r->o->hooks.doing(r->o->hooks.arg, what);
-}
-
-static void say(const struct run *r, enum log_level level, const char *text)
-{
-	log_ring_add((struct log_ring *)&r->guest.log, stats_now(), text);
-	if (level <= r->o->log_level)
-		fprintf(stderr, "xenolith: %s\n", text);
-}
-
-static int map_ramdisk(struct run *r)
-{
-	const char *path = r->o->ramdisk;
-	struct stat st;
-
-	r->ramdisk = r->o->ramdisk_data;
-	r->ramdisk_size = r->o->ramdisk_size;
-	if (!path || r->ramdisk)
-		return 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		int e = errno;
-		if (fd >= 0)
-			close(fd);
-		return error_set(&r->err, -e, "%s: %s", path, strerror(e));
-	}
-	r->ramdisk_size = (size_t)st.st_size;
-	if (r->ramdisk_size)
-		r->ramdisk = mmap(NULL, r->ramdisk_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (r->ramdisk == MAP_FAILED) {
-		r->ramdisk = NULL;
-		return error_set(&r->err, -errno, "%s: %s", path, strerror(errno));
-	}
-	r->ramdisk_mapped = true;
-	return 0;
-}
-
-static void drop_ramdisk(struct run *r)
-{
-	if (r->ramdisk && r->ramdisk_mapped)
-		munmap((void *)(uintptr_t)r->ramdisk, r->ramdisk_size);
-	r->ramdisk = NULL;
-}
-
-/* Files first: what cannot run is refused before KVM is touched. */
-static int load_files(struct run *r)
-{
-	const struct run_options *o = r->o;
-
-	doing(r, "reading the kernel");
-	r->times.load_start = stats_now();
-	int rc = o->kernel_data ? kernel_image_parse(&r->kernel, o->kernel_data, o->kernel_size,
-						     o->kernel, &r->err)
-				: kernel_image_load(&r->kernel, o->kernel, &r->err);
-	r->times.load_end = stats_now();
-	if (rc)
-		return rc;
-	r->have_kernel = true;
-	rc = map_ramdisk(r);
-	if (rc)
-		return rc;
-	doing(r, "looking at the disks and what else the domain gets");
-	return guest_devices_check(o, &r->err);
-}
-
-/* A name that the user chose is free or refused; one that is only the kernel's gets a
- * number. A user who has no place for sockets can run a domain without them. */
-static int take_name(struct run *r)
-{
-	int rc = runtime_dir_open(&r->dir, r->o->name, &r->err);
-
-	r->name = r->o->name;
-	for (unsigned i = 2; rc == -EBUSY && !r->o->name_given && i < 1000; i++) {
-		snprintf(r->numbered_name, sizeof(r->numbered_name), "%s.%u", r->o->name, i);
-		r->name = r->numbered_name;
-		rc = runtime_dir_open(&r->dir, r->name, &r->err);
-	}
-	if (rc && rc != -EBUSY) {
-		say(r, rc == -ENOENT ? LOG_INFO : LOG_WARN, r->err.text);
-		rc = 0;
-	}
-	/* Nobody else can reach a domain without a folder: any id will do. */
-	r->domid = 1;
-	if (!rc && r->dir.fd >= 0)
-		rc = runtime_dir_domid(&r->dir, &r->domid, &r->err);
-	return rc;
-}
 
 static void random_handle(xen_domain_handle_t h)
 {
@@ -251,22 +121,6 @@ static void create_emulator(struct run *r)
 	};
 }
 
-static void on_escape(void *arg)
-{
-	struct run *r = arg;
-
-	atomic_store(&r->ended_by, ENDED_BY_ESCAPE);
-	guest_stop(&r->guest);
-}
-
-static void on_destroy(void *arg)
-{
-	struct run *r = arg;
-
-	atomic_store(&r->ended_by, ENDED_BY_DESTROY);
-	guest_stop(&r->guest);
-}
-
 static void on_signal(void *arg, uint32_t events)
 {
 	struct run *r = arg;
@@ -276,101 +130,6 @@ static void on_signal(void *arg, uint32_t events)
 		atomic_store(&r->ended_by, (int)si.ssi_signo);
 		guest_stop(&r->guest);
 	}
-}
-
-/* The socket in the domain's folder, which others look for there. */
-static int console_socket(struct run *r)
-{
-	if (r->dir.fd < 0)
-		return error_set(&r->err, -ENOENT,
-				 "there is no folder for the console's socket; "
-				 "use --console=socket:PATH");
-	return runtime_dir_socket(&r->dir, CONSOLE_SOCKET_FILE, r->console_path,
-				  sizeof(r->console_path), &r->err);
-}
-
-static int create_console(struct run *r)
-{
-	struct guest *g = &r->guest;
-	struct console_params cp = {
-		.kind = r->o->console,
-		.path = r->o->console_path,
-		.escape = on_escape,
-		.escape_arg = r,
-	};
-
-	r->loop = event_loop_create();
-	if (!r->loop)
-		return error_set(&r->err, -errno, "cannot make an event loop: %s", strerror(errno));
-	if (cp.kind == CONSOLE_SOCKET && !cp.path) {
-		int rc = console_socket(r);
-		if (rc)
-			return rc;
-		cp.path = r->console_path;
-	}
-	g->console = console_create(r->loop, &cp, r->err.text, sizeof(r->err.text));
-	if (!g->console)
-		return -EIO;
-	if (r->o->console == CONSOLE_PTY && r->o->log_level >= LOG_WARN)
-		fprintf(stderr, "xenolith: the console is on %s\n", console_where(g->console));
-	return 0;
-}
-
-/* Where the user wants it, else in the domain's folder. */
-static int listen_for_programs(struct run *r)
-{
-	const char *path = r->o->xenstore_path;
-	char own[128];
-	int rc;
-
-	if (path) {
-		rc = runtime_socket_clear(path, &r->err);
-		return rc ? rc
-			  : xenstore_listen(r->xenstore, path, r->err.text, sizeof(r->err.text));
-	}
-	if (r->dir.fd < 0)
-		return 0;
-	rc = runtime_dir_socket(&r->dir, XENSTORE_SOCKET, own, sizeof(own), &r->err);
-	if (!rc)
-		rc = xenstore_listen(r->xenstore, own, r->err.text, sizeof(r->err.text));
-	if (rc)
-		say(r, LOG_WARN, r->err.text);
-	return 0;
-}
-
-/* In the domain's folder: without one nobody could find it. */
-static int listen_for_control(struct run *r)
-{
-	const struct control_domain cd = {
-		.options = r->o,
-		.guest = &r->guest,
-		.xenstore = r->xenstore,
-		.dir = &r->dir,
-		.started = time(NULL),
-		.destroy = on_destroy,
-		.arg = r,
-	};
-	char path[128];
-
-	if (r->dir.fd < 0)
-		return 0;
-	int rc = runtime_dir_socket(&r->dir, CONTROL_SOCKET, path, sizeof(path), &r->err);
-	if (!rc)
-		r->server = control_create(r->loop, &cd, path, &r->err);
-	if (!r->server)
-		say(r, LOG_WARN, r->err.text);
-	return 0;
-}
-
-static int create_xenstore(struct run *r)
-{
-	r->xenstore = xenstore_create(r->loop);
-	if (!r->xenstore)
-		return error_set(&r->err, -ENOMEM, "cannot make a xenstore: out of memory");
-	for (unsigned i = 0; i < r->o->nr_quotas; i++)
-		xenstore_quota(r->xenstore, r->o->quota[i]);
-	int rc = listen_for_programs(r);
-	return rc ? rc : listen_for_control(r);
 }
 
 static int create_devices(struct run *r)
@@ -424,7 +183,7 @@ static int build(struct run *r)
 	/* The images are in the guest now. */
 	kernel_image_free(&r->kernel);
 	r->have_kernel = false;
-	drop_ramdisk(r);
+	run_drop_ramdisk(r);
 	if (rc)
 		return rc;
 	struct xenstore_domain xd = {
@@ -525,50 +284,6 @@ static void stop_threads(struct run *r)
 		pthread_join(r->cpus[i].thread, NULL);
 }
 
-static int outcome(struct run *r)
-{
-	struct guest *g = &r->guest;
-	struct domain *d = g->domain;
-	int by = atomic_load(&r->ended_by);
-
-	if (atomic_load(&g->host_failed)) {
-		fprintf(stderr, "xenolith: the host failed: %s\n", g->failure);
-		report_vcpus(stderr, g);
-		return EXIT_HOST_FAILED;
-	}
-	if (!atomic_load(&d->is_shut_down))
-		return by > 0 ? 128 + by : EXIT_OK;
-	if (d->shutdown_code == SHUTDOWN_poweroff || d->shutdown_code == SHUTDOWN_reboot ||
-	    d->shutdown_code == SHUTDOWN_suspend || d->shutdown_code == SHUTDOWN_soft_reset) {
-		say(r, LOG_INFO, report_shutdown_name(d->shutdown_code));
-		if (r->o->log_level >= LOG_INFO)
-			report_grants(stderr, d);
-		return EXIT_OK;
-	}
-	report_crash(stderr, g);
-	report_grants(stderr, d);
-	return EXIT_GUEST_CRASHED;
-}
-
-/* For those who wait for the end. */
-static const char *how_it_ended(const struct run *r)
-{
-	static const char *const reasons[] = {
-		[SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
-		[SHUTDOWN_suspend] = "suspend",	  [SHUTDOWN_crash] = "crash",
-		[SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft_reset",
-	};
-	const struct domain *d = r->guest.domain;
-
-	if (atomic_load(&r->guest.host_failed))
-		return "host_failed";
-	if (d && atomic_load(&d->is_shut_down))
-		return d->shutdown_code < sizeof(reasons) / sizeof(reasons[0])
-			       ? reasons[d->shutdown_code]
-			       : "shutdown";
-	return atomic_load(&r->ended_by) > 0 ? "signal" : "destroyed";
-}
-
 /* on_crash="preserve" and the like: what is left can be looked at. */
 static void preserve(struct run *r)
 {
@@ -585,18 +300,6 @@ static void preserve(struct run *r)
 		wait_for_end(r);
 }
 
-/* A backend that has ended holds nothing any more. */
-static void check_grants(struct run *r)
-{
-	const struct active_grant *g;
-	grant_ref_t ref = GNTTAB_NR_RESERVED_ENTRIES;
-
-	for (; (g = grant_next_in_use(r->guest.domain, &ref)); ref++)
-		if (g->domid == 0 && r->o->log_level >= LOG_WARN)
-			fprintf(stderr, "xenolith: grant %u is held by a backend that has ended\n",
-				ref);
-}
-
 static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -604,10 +307,10 @@ static void clean_up(struct run *r)
 	if (r->loop)
 		event_loop_stop(r->loop);
 	if (r->server)
-		control_end(r->server, how_it_ended(r));
+		control_end(r->server, run_how_it_ended(r));
 	guest_devices_destroy(&g->devices);
 	if (g->domain)
-		check_grants(r);
+		run_check_grants(r);
 	if (r->loop)
 		event_loop_destroy(r->loop);
 	if (g->console)
@@ -626,7 +329,7 @@ static void clean_up(struct run *r)
 		domain_destroy(g->domain);
 	if (r->have_kernel)
 		kernel_image_free(&r->kernel);
-	drop_ramdisk(r);
+	run_drop_ramdisk(r);
 	machine_destroy(&r->machine);
 	if (g->end_fd > 0)
 		close(g->end_fd);
@@ -635,36 +338,24 @@ static void clean_up(struct run *r)
 	log_ring_free(&g->log);
 }
 
-static void fill_result(const struct run *r, struct run_result *result)
-{
-	const struct domain *d = r->guest.domain;
-
-	*result = (struct run_result){.ran = r->up != 0};
-	if (!r->up)
-		return;
-	result->lived = stats_now() - r->up;
-	result->shut_down = !atomic_load(&r->guest.host_failed) && atomic_load(&d->is_shut_down);
-	result->shutdown_code = d->shutdown_code;
-}
-
 static int run_steps(struct run *r)
 {
-	if (load_files(r) || take_name(r))
+	if (run_load_files(r) || run_take_name(r))
 		return EXIT_BAD_USAGE;
-	doing(r, "asking KVM what it can do");
+	run_doing(r, "asking KVM what it can do");
 	if (machine_open(&r->machine, &r->err) || host_probe(&r->machine, &r->err) ||
 	    create_domain(r))
 		return EXIT_HOST_FAILED;
 	create_emulator(r);
-	if (create_console(r))
+	if (run_create_console(r))
 		return r->o->console == CONSOLE_FILE || r->o->console == CONSOLE_SOCKET
 			       ? EXIT_BAD_USAGE
 			       : EXIT_HOST_FAILED;
-	if (create_xenstore(r))
+	if (run_create_xenstore(r))
 		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
-	doing(r, "building the domain");
+	run_doing(r, "building the domain");
 	if (build(r))
 		return EXIT_BAD_USAGE;
 	if (create_cpus(r) || start_threads(r))
@@ -706,7 +397,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		stop_threads(r);
 		console_drain(r->guest.console);
 		console_restore_terminal();
-		rc = outcome(r);
+		rc = run_outcome(r);
 		preserve(r);
 		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
 			fprintf(stderr, "xenolith: %s\n", r->err.text);
@@ -718,7 +409,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		fprintf(stderr, "xenolith: %s\n", r->err.text);
 	}
 	if (result)
-		fill_result(r, result);
+		run_fill_result(r, result);
 	clean_up(r);
 	free(r);
 	return rc;

@@ -1,0 +1,68 @@
+/*
+ * The parts of a run, from the files to the exit status. Internal to vmm/run*.c. All
+ * that return an int fail with a negative errno and a sentence in run.err.
+ */
+#ifndef VMM_RUN_INTERNAL_H
+#define VMM_RUN_INTERNAL_H
+
+#include "vmm/control/control.h"
+#include "vmm/domain_control.h"
+#include "vmm/runtime_dir.h"
+#include "vmm/stats.h"
+#include "vmm/vcpu.h"
+#include "vmm/vmm.h"
+
+#define ENDED_BY_ESCAPE	 (-1) /* Ctrl-] */
+#define ENDED_BY_DESTROY (-2) /* xenolith destroy */
+
+struct run {
+	const struct run_options *o;
+	const char *name;
+	char numbered_name[80];
+	struct runtime_dir dir;
+	uint16_t domid;
+	struct machine machine;
+	struct guest guest;
+	struct kernel_image kernel;
+	bool have_kernel;
+	const void *ramdisk;
+	size_t ramdisk_size;
+	bool ramdisk_mapped; /* by us */
+	struct event_loop *loop;
+	struct xenstore *xenstore;
+	struct domain_control control;
+	struct control *server;
+	struct build_result built;
+	int store_port, console_port;
+	struct cpu cpus[MAX_VCPUS];
+	unsigned nr_threads;
+	int signal_fd;
+	_Atomic int ended_by; /* a signal, or one of ENDED_BY_* */
+	struct run_times times;
+	uint64_t up; /* when it was; 0: it was not */
+	char console_path[128];
+	struct error err;
+};
+
+/* ---- run_files.c: before KVM is touched ---- */
+void run_doing(const struct run *r, const char *what);
+void run_say(const struct run *r, enum log_level level, const char *text);
+int run_load_files(struct run *r);
+void run_drop_ramdisk(struct run *r);
+/* The domain's name, folder and id. */
+int run_take_name(struct run *r);
+
+/* ---- run_sockets.c: what others reach the domain by ---- */
+int run_create_console(struct run *r);
+int run_create_xenstore(struct run *r);
+
+/* ---- run_end.c ---- */
+/* The exit status; tells why. */
+int run_outcome(struct run *r);
+/* A word for those who wait for the end. */
+const char *run_how_it_ended(const struct run *r);
+/* When the backends are gone. */
+void run_check_grants(struct run *r);
+void run_fill_result(const struct run *r, struct run_result *result);
+
+#endif
