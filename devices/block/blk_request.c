@@ -200,6 +200,7 @@ static int flush_cache(struct blk_queue *q)
 	if (!b)
 		return -ENOMEM;
 	b->io.op = IMAGE_FLUSH;
+	q->barrier = q->request.op == BLKIF_OP_WRITE_BARRIER;
 	q->dev->stats.flushes++;
 	submit(q, b);
 	return 0;
@@ -216,6 +217,10 @@ static int discard(struct blk_queue *q)
 		return -EROFS;
 	if (q->dev->spec.no_discard || !q->dev->image.can_discard)
 		return -EOPNOTSUPP;
+	if (!r->nr_sectors) {
+		answer(q, r, 0);
+		return 0;
+	}
 	struct blk_io *b = new_io(q, 0);
 	if (!b)
 		return -ENOMEM;
@@ -254,7 +259,7 @@ static int start(struct blk_queue *q)
 		return -EOPNOTSUPP;
 	if (r->op == BLKIF_OP_DISCARD)
 		return discard(q);
-	if (r->op == BLKIF_OP_FLUSH_DISKCACHE && !r->nr_segs)
+	if (flushes && !r->nr_segs)
 		return flush_cache(q);
 	int rc = r->indirect ? fetch_indirect(q) : 0;
 	return rc ? rc : read_or_write(q);

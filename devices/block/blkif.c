@@ -41,7 +41,8 @@ static int parse_plain(const uint8_t *slot, const uint8_t *tail, struct blk_requ
 	r->nr_segs = slot[1];
 	if (r->nr_segs > BLKIF_MAX_SEGMENTS_PER_REQUEST)
 		return -EINVAL;
-	if (!r->nr_segs && r->op != BLKIF_OP_FLUSH_DISKCACHE)
+	/* A barrier may be empty, too (Linux's blkback: REQ_PREFLUSH). */
+	if (!r->nr_segs && r->op != BLKIF_OP_FLUSH_DISKCACHE && r->op != BLKIF_OP_WRITE_BARRIER)
 		return -EINVAL;
 	memcpy(r->seg, tail + 16, r->nr_segs * sizeof(r->seg[0]));
 	return 0;
