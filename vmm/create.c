@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include "vmm/boot/bootloader.h"
+#include "vmm/create_successor.h"
 #include "vmm/create_wait.h"
 #include "vmm/log_file.h"
-#include "vmm/verb.h"
+#include "vmm/stats.h"
+#include "vmm/verb_domain.h"
 
 /* Between a domain and the one that follows it, as xl sleeps. */
 #define RESTART_PAUSE_S 2
@@ -32,9 +34,12 @@ struct creation {
 	const struct create_options *o;
 	struct domain_settings *s;
 	struct boot_found boot;
-	sigset_t signals; /* that end a domain */
-	int tell_fd;	  /* create_wait.h */
-	int log_fd;	  /* -1: in the foreground */
+	sigset_t signals;     /* that end a domain */
+	unsigned short_lives; /* of domains in a row */
+	uint64_t up;	      /* when this one was, ns */
+	bool succeeded;	      /* another process has made the next one */
+	int tell_fd;	      /* create_wait.h */
+	int log_fd;	      /* -1: in the foreground */
 };
 
 static void on_doing(void *arg, const char *what)
@@ -56,6 +61,7 @@ static void on_up(void *arg, const char *name, unsigned domid)
 {
 	struct creation *c = arg;
 
+	c->up = stats_now();
 	boot_found_free(&c->boot);
 	if (c->log_fd >= 0)
 		go_to_background(c);
@@ -72,11 +78,51 @@ static void say(const struct creation *c, enum log_level level, const char *text
 		fprintf(stderr, "xenolith: %s: %s\n", c->s->run.name, text);
 }
 
+/* Counts how long the domain lived. False: it is not to be restarted any more. */
+static bool lived_long_enough(struct creation *c, uint64_t ns)
+{
+	c->short_lives = ns < SHORT_LIFE_NS ? c->short_lives + 1 : 0;
+	if (c->short_lives < MAX_SHORT_LIVES)
+		return true;
+	fprintf(stderr,
+		"xenolith: %s: not restarted any more: it has ended within %llu s, %u times "
+		"in a row\n",
+		c->s->run.name, SHORT_LIFE_NS / 1000000000, c->short_lives);
+	return false;
+}
+
+/* rename-restart. False: the domain is not kept. */
+static bool succeed(struct creation *c)
+{
+	struct error err;
+	char text[600];
+
+	if (!lived_long_enough(c, stats_now() - c->up)) {
+		c->succeeded = true;
+		return false;
+	}
+	if (successor_rename(c->s->run.name, &err)) {
+		snprintf(text, sizeof(text), "it cannot be kept: %s", err.text);
+		say(c, LOG_ERROR, text);
+		return false;
+	}
+	c->succeeded = true;
+	say(c, LOG_WARN, "it is kept under another name; restarting");
+	if (successor_start(c->o->argv, c->s->run.uuid, c->short_lives, &err)) {
+		snprintf(text, sizeof(text), "the next domain cannot be created: %s", err.text);
+		say(c, LOG_ERROR, text);
+	}
+	return true;
+}
+
 static bool on_shutdown(void *arg, unsigned code)
 {
 	struct creation *c = arg;
+	enum on_action a = code < NR_SHUTDOWN_CODES ? c->s->on[code] : ON_DESTROY;
 
-	if (code >= NR_SHUTDOWN_CODES || c->s->on[code] != ON_PRESERVE)
+	if (a == ON_RENAME_RESTART)
+		return succeed(c);
+	if (a != ON_PRESERVE)
 		return false;
 	say(c, LOG_WARN, "it is preserved; 'xenolith destroy' ends it");
 	return true;
@@ -131,19 +177,11 @@ static bool restarts(enum on_action a)
 }
 
 /* Is there to be another domain? */
-static bool follows(struct creation *c, const struct run_result *res, unsigned *short_lives)
+static bool follows(struct creation *c, const struct run_result *res)
 {
-	if (!res->ran || !res->shut_down || res->shutdown_code >= NR_SHUTDOWN_CODES ||
-	    !restarts(c->s->on[res->shutdown_code]))
-		return false;
-	*short_lives = res->lived < SHORT_LIFE_NS ? *short_lives + 1 : 0;
-	if (*short_lives < MAX_SHORT_LIVES)
-		return true;
-	fprintf(stderr,
-		"xenolith: %s: not restarted any more: it has ended within %llu s, %u times "
-		"in a row\n",
-		c->s->run.name, SHORT_LIFE_NS / 1000000000, *short_lives);
-	return false;
+	return res->ran && res->shut_down && res->shutdown_code < NR_SHUTDOWN_CODES &&
+	       restarts(c->s->on[res->shutdown_code]) && !c->succeeded &&
+	       lived_long_enough(c, res->lived);
 }
 
 /* 128 + n when signal n came meanwhile. */
@@ -159,7 +197,6 @@ static int restart_pause(const struct creation *c)
 static int live(struct creation *c)
 {
 	struct run_result res;
-	unsigned short_lives = 0;
 	int status;
 
 	for (;;) {
@@ -172,10 +209,10 @@ static int live(struct creation *c)
 			return status;
 		status = domain_run(&run, &res);
 		boot_found_free(&c->boot);
-		if (!follows(c, &res, &short_lives))
-			/* It should have been, and is no more. */
-			return short_lives == MAX_SHORT_LIVES && !status ? EXIT_GUEST_CRASHED
-									 : status;
+		if (!follows(c, &res))
+			/* It should have been restarted, and is no more. */
+			return c->short_lives == MAX_SHORT_LIVES && !status ? EXIT_GUEST_CRASHED
+									    : status;
 		say(c, LOG_WARN, "restarting");
 		c->s->run.paused = false; /* only the first is left so */
 		status = restart_pause(c);
@@ -221,16 +258,14 @@ static int open_log(const struct create_options *o, const struct domain_settings
 	return open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
-/* -c: as if the user had typed it; with -F the domain is waited for afterwards. */
-static int attach(struct create_wait *w, bool until_end)
+/* -c: as `console` does it, and before the guest runs. With -F the domain is waited for
+ * afterwards. */
+static int attach(struct create_wait *w, bool until_end, bool unpause)
 {
-	char verb[] = "console", domid[12];
-	char *argv[] = {verb, domid, NULL};
+	char domid[12];
 
 	snprintf(domid, sizeof(domid), "%u", w->domid);
-
-	int status = verb_console.run(&verb_console, 2, argv);
-
+	int status = console_attach(domid, unpause);
 	if (!until_end)
 		return status;
 	w->until_end = true;
@@ -239,9 +274,15 @@ static int attach(struct create_wait *w, bool until_end)
 
 int domain_create_new(const struct create_options *o, struct domain_settings *s)
 {
-	struct creation c = {.o = o, .s = s, .tell_fd = -1, .log_fd = -1};
+	struct creation c = {.o = o,
+			     .s = s,
+			     .short_lives = successor_short_lives(),
+			     .tell_fd = -1,
+			     .log_fd = -1};
+	bool wants_pause = s->run.paused;
 	int fd[2];
 
+	s->run.paused |= o->console;
 	if (pipe2(fd, O_CLOEXEC)) {
 		bad_usage("cannot make a pipe: %s", strerror(errno));
 		return EXIT_HOST_FAILED;
@@ -274,7 +315,7 @@ int domain_create_new(const struct create_options *o, struct domain_settings *s)
 	close(fd[1]);
 	int status = create_wait(&w);
 	if (o->console && w.is_up)
-		status = attach(&w, o->foreground);
+		status = attach(&w, o->foreground, !wants_pause);
 	close(fd[0]);
 	close(w.signal_fd);
 	return status;

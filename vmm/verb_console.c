@@ -17,6 +17,7 @@
 #include "vmm/verb_domain.h"
 
 #define ESCAPE_KEY 0x1d /* Ctrl-] */
+#define END_MS	   5000
 
 /* ---- options: xl's, for its scripts ---- */
 
@@ -189,20 +190,31 @@ static void set_raw(struct session *s)
 	s->raw = !tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+/* The domain may end at once: whoever wants all that it says is there before it goes on. */
+static void let_go(struct link *l)
+{
+	struct error err;
+	int rc;
+	json_t *answer = link_ask(l, "unpause", NULL, ANSWER_MS, NULL, &rc, &err);
+
+	if (!answer)
+		fprintf(stderr, "xenolith: %s\n", err.text);
+	json_decref(answer);
+}
+
+int console_attach(const char *domain, bool unpause)
 {
 	struct session s = {.typing = true};
 	struct error err;
 	struct link l;
 	sigset_t set;
-	int status, n = verb_parse_operands(v, argc, argv, NULL, 1, 1, &status);
+	int rc = link_find(&l, domain, &err);
 
-	if (n < 0)
-		return status;
-	int rc = link_find(&l, argv[0], &err);
 	if (rc)
 		return verb_failed(rc, &err);
 	rc = s.fd = open_console(&l, &err);
+	if (unpause)
+		let_go(&l);
 	if (rc < 0) {
 		link_close(&l);
 		return verb_failed(rc, &err);
@@ -223,8 +235,20 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, closed ? "\nxenolith: the console was closed\n" : "\n");
 	close(s.fd);
+	if (closed) {
+		/* The link ends when all of the domain is gone, its name for example. */
+		struct pollfd end = {.fd = l.fd, .events = POLLIN};
+		poll(&end, 1, END_MS);
+	}
 	link_close(&l);
 	return EXIT_OK;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	int status, n = verb_parse_operands(v, argc, argv, NULL, 1, 1, &status);
+
+	return n < 0 ? status : console_attach(argv[0], false);
 }
 
 static const struct option options[] = {

@@ -185,16 +185,20 @@ static int run(const struct verb *v, int argc, char **argv)
 	int status;
 
 	run_options_init(&o.run);
-	int n = verb_parse(v, argc, argv, &o, argc, &status);
-	if (n < 0)
-		return status;
-	o.assignment = calloc((size_t)n + 1, sizeof(*o.assignment));
-	if (!o.assignment)
+	/* verb_parse changes the order. */
+	o.argv = calloc((size_t)argc + 1, sizeof(*o.argv));
+	if (!o.argv)
 		return EXIT_HOST_FAILED;
-	status = sort_operands(&o, n, argv);
-	if (!status)
-		status = create(&o);
+	memcpy(o.argv, argv, (size_t)argc * sizeof(*argv));
+	int n = verb_parse(v, argc, argv, &o, argc, &status);
+	if (n >= 0) {
+		o.assignment = calloc((size_t)n + 1, sizeof(*o.assignment));
+		status = o.assignment ? sort_operands(&o, n, argv) : EXIT_HOST_FAILED;
+		if (!status)
+			status = create(&o);
+	}
 	free(o.assignment);
+	free(o.argv);
 	return status;
 }
 

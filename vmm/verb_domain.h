@@ -19,6 +19,10 @@ int verb_failed(int rc, const struct error *err);
  * (which may be NULL) is its answer, the caller's to free. Takes `args`. */
 int verb_ask(const char *domain, const char *request, json_t *args, json_t **ok);
 
+/* The terminal and the domain's console, until the user or the domain ends that. `unpause`
+ * it as soon as nothing of its output can be lost. verb_console.c */
+int console_attach(const char *domain, bool unpause);
+
 /* The domains that operands name, or all without operands. An exit status: they are
  * there (and are to be closed) when it is EXIT_OK. */
 int verb_domains(int n, char **argv, struct link_list *l);

@@ -139,6 +139,15 @@ is_running kept && XENSTORED_PATH=$work/run/xenolith/kept/xenstore.sock xenstore
 verdict $? "preserve: the domain stays, and so does its store"
 "$xenolith" destroy kept && gone kept
 verdict $? "preserve: until it is destroyed"
+conf renamed start_info 'on_poweroff = "rename-restart"'
+create -q "$work/renamed.cfg"
+for ((i = 0; i < 300; i++)); do grep -qs "not restarted any more" "$work/state/xenolith/renamed.log" && break; sleep 0.1; done
+"$xenolith" list >"$work/out" 2>"$work/err"
+[ "$(grep -cE '^renamed-[0-9]{8}T[0-9]{6}Z' "$work/out")" = 4 ] && gone renamed
+verdict $? "rename-restart: the old domains are kept, until they end too fast"
+for d in $(awk '/^renamed-/ {print $1}' "$work/out"); do "$xenolith" destroy "$d"; done
+[ "$("$xenolith" list | grep -c '^renamed')" = 0 ] && [ "$(processes renamed)" = 0 ]
+verdict $? "rename-restart: and are destroyed by their new names"
 conf again start_info 'on_poweroff = "restart"'
 create -F "$work/again.cfg"
 [ $status = 3 ] && [ "$(grep -c 'again: restarting' "$work/err")" = 4 ] && grep -q "again: not restarted any more" "$work/err"

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "test/unit/test_run.h"
@@ -454,6 +455,55 @@ START_TEST(errors)
 }
 END_TEST
 
+/* Any key with any value: an answer, and a sentence when it is no. */
+START_TEST(hostile)
+{
+	static const char *const values[] = {
+		"0",
+		"1",
+		"'x'",
+		"''",
+		"[]",
+		"['x']",
+		"['/x,raw,xvda,w']",
+		"[['x']]",
+		"4096",
+		"'-1'",
+		"['']",
+		"0x7fffffffffffffff",
+		"99999999999999999999",
+		"'pv'",
+		"'pygrub'",
+		"'restart'",
+		"['a=b','c']",
+		"'pvgrub64'",
+		"[1,'2',[3]]",
+		"' '",
+	};
+	unsigned seed = 11, nr_keys = 0;
+
+	while (config_keys[nr_keys].key)
+		nr_keys++;
+	for (unsigned i = 0; i < 20000; i++) {
+		char text[1000];
+		size_t n = 0;
+		for (unsigned j = 0; j < 5; j++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %s %s\n",
+					      config_keys[(unsigned)rand_r(&seed) % nr_keys].key,
+					      rand_r(&seed) % 4 ? "=" : "+=",
+					      values[(size_t)rand_r(&seed) %
+						     (sizeof(values) / sizeof(values[0]))]);
+		int rc = read_more(text);
+		ck_assert_msg(rc ? err.text[0] : !err.text[0], "%s", text);
+		if (!rc)
+			ck_assert(s.run.name && (s.run.kernel || s.bootloader) &&
+				  s.run.maxmem_mib >= s.run.memory_mib &&
+				  s.run.max_vcpus >= s.run.nr_vcpus);
+		again();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -467,6 +517,7 @@ int main(void)
 		bootloaders,
 		keys_that_are_not_used,
 		errors,
+		hostile,
 	};
 
 	return RUN_TESTS("domain_settings", setup, teardown, tests);

@@ -189,6 +189,10 @@ static int end_of(struct helper *h, struct error *err)
 	kill(h->pid, SIGKILL);
 	while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == BOOT_NOT_CONFINED)
+		return error_set(err, -ENOSYS,
+				 "the process that reads it cannot be confined: this host's kernel "
+				 "has no seccomp filters");
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
 		return error_set(err, -ETIMEDOUT, "reading it takes no end: it is damaged");
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)

@@ -27,6 +27,9 @@ void boot_found_free(struct boot_found *f);
 /* The other process, on its end of the socket; the disk has `size` bytes. Never returns. */
 void bootloader_child(int fd, uint64_t size, const struct boot_wish *w) __attribute__((noreturn));
 
+/* Its exit status when it could not give up its rights. */
+#define BOOT_NOT_CONFINED 3
+
 /* What goes over the socket. */
 enum { BOOT_ASK_READ = 1, BOOT_ASK_DONE = 2 };
 #define BOOT_READ_MAX (128u << 10)

@@ -164,7 +164,7 @@ void bootloader_child(int fd, uint64_t size, const struct boot_wish *w)
 	const struct boot_ask done = {.what = BOOT_ASK_DONE};
 
 	if (!give_up_everything(fd))
-		_exit(1);
+		_exit(BOOT_NOT_CONFINED);
 	r.size = size;
 	struct disk_reader d = {.read = remote_read, .arg = &r, .size = size};
 	a.rc = boot_search(&d, w, &f, &a.err);

@@ -143,7 +143,6 @@ const char *on_action_name(enum on_action a)
 static const struct {
 	const char *why;
 } not_yet[NR_ON_ACTIONS] = {
-	[ON_RENAME_RESTART] = {"the old domain is not kept, it is restarted"},
 	[ON_COREDUMP_DESTROY] = {"there is no core dump; the domain is destroyed"},
 	[ON_COREDUMP_RESTART] = {"there is no core dump; the domain is restarted"},
 };
