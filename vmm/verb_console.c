@@ -190,6 +190,52 @@ static void set_raw(struct session *s)
 	s->raw = !tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 }
 
+/* ---- a domain that starts again ---- */
+
+#define AGAIN_MS    100
+#define AGAIN_TRIES 150
+
+/* False: the user leaves meanwhile. */
+static bool wait_a_little(struct session *s)
+{
+	struct pollfd p[] = {
+		{.fd = s->typing ? STDIN_FILENO : -1, .events = POLLIN},
+		{.fd = s->signals, .events = POLLIN},
+	};
+
+	if (poll(p, 2, AGAIN_MS) <= 0)
+		return true;
+	return !p[1].revents && take_keys(s);
+}
+
+/* A process that restarts its domain lives on, and has another of the same name soon
+ * (create: on_reboot="restart"). True: l is that one, and its console is open. */
+static bool attach_again(struct session *s, struct link *l)
+{
+	json_int_t domid = info_int(l->info, "domid");
+	struct error err;
+
+	for (int i = 0; i < AGAIN_TRIES; i++) {
+		struct link next;
+
+		if (kill(l->pid, 0) && errno == ESRCH)
+			return false;
+		if (!link_find(&next, l->name, &err) && next.pid == l->pid &&
+		    info_int(next.info, "domid") != domid) {
+			s->nr_keys = 0;
+			close(s->fd);
+			s->fd = open_console(&next, &err);
+			link_close(l);
+			*l = next;
+			return s->fd >= 0;
+		}
+		link_close(&next);
+		if (!wait_a_little(s))
+			return false;
+	}
+	return false;
+}
+
 /* The domain may end at once: whoever wants all that it says is there before it goes on. */
 static void let_go(struct link *l)
 {
@@ -229,12 +275,16 @@ int console_attach(const char *domain, bool unpause)
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, "xenolith: the console of domain '%s'; Ctrl-] leaves it\n", l.name);
 	set_raw(&s);
-	bool closed = pass_all(&s);
+	bool closed;
+	do {
+		closed = pass_all(&s);
+	} while (closed && attach_again(&s, &l));
 	if (s.raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &s.saved);
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, closed ? "\nxenolith: the console was closed\n" : "\n");
-	close(s.fd);
+	if (s.fd >= 0)
+		close(s.fd);
 	if (closed) {
 		/* The link ends when all of the domain is gone, its name for example. */
 		struct pollfd end = {.fd = l.fd, .events = POLLIN};
@@ -262,7 +312,8 @@ const struct verb verb_console = {
 	.operands = "DOMAIN",
 	.summary = "attach to a domain's console",
 	.more = "Ctrl-] leaves it. It must be on a socket or a pty ('run --console'), as that of\n"
-		"a domain in the background is. What nobody has read of it comes first.\n",
+		"a domain in the background is. What nobody has read of it comes first.\n"
+		"It goes on with a domain that is started again after a reboot.\n",
 	.options = options,
 	.run = run,
 };

@@ -295,6 +295,44 @@ START_TEST(what_is_no_request)
 }
 END_TEST
 
+/* Whatever a line holds: one answer, and the next line is a new one. */
+START_TEST(mutated_lines)
+{
+	static const char *const lines[] = {
+		"{\"version\":1,\"id\":1,\"request\":\"info\"}",
+		"{\"version\":1,\"request\":\"rename\",\"args\":{\"name\":\"guest\"}}",
+		"{\"version\":1,\"request\":\"mem-set\",\"args\":{\"kib\":65536}}",
+		"{\"version\":1,\"request\":\"vcpu-pin\",\"args\":{\"vcpu\":0,\"cpus\":\"0-3,^2\"}"
+		"}",
+		"{\"version\":1,\"request\":\"sysrq\",\"args\":{\"key\":\"h\"}}",
+		"{\"version\":1,\"request\":\"device-list\",\"args\":{\"kind\":\"vbd\"}}",
+		"{\"version\":1,\"request\":\"device-attach\",\"args\":{\"kind\":\"vbd\",\"spec\":"
+		"\"/x,raw,xvda,r\"}}",
+		"{\"version\":1,\"request\":\"log\",\"args\":{\"clear\":true}}",
+	};
+	uint32_t seed = 1;
+	int fd = dial();
+
+	for (int i = 0; i < 4000; i++) {
+		char line[300];
+		strcpy(line, lines[i % 8]);
+		size_t len = strlen(line);
+		for (int n = 0; n < 1 + i % 4; n++) {
+			seed = seed * 1664525 + 1013904223;
+			char c = (char)(seed >> 24);
+			line[(seed >> 8) % len] = c == '\n' ? ' ' : c;
+		}
+		line[len] = '\n';
+		ck_assert_int_eq(send(fd, line, len + 1, MSG_NOSIGNAL), (ssize_t)len + 1);
+		heard(fd);
+	}
+	put(fd, "info", "{}");
+	ck_assert_str_eq(heard(fd), "ok");
+	close(fd);
+	snprintf(path, sizeof(path), "%.99s/" CONTROL_SOCKET, dir.path);
+}
+END_TEST
+
 START_TEST(deep_nesting)
 {
 	char line[CONTROL_LINE_MAX];
@@ -748,6 +786,7 @@ int main(void)
 		only_the_user_may_connect,
 		ids_come_back,
 		what_is_no_request,
+		mutated_lines,
 		deep_nesting,
 		the_longest_line_and_one_more,
 		pieces_and_heaps,
