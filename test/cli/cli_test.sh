@@ -242,6 +242,14 @@ refused "kernel does not exist" "kernel 'nofile': No such file" run nofile
 refused "kernel is a folder" "kernel 'dir' is not a regular file" run dir
 refused "kernel is a device" "not a regular file" run /dev/null
 refused "kernel is empty" "kernel 'empty' is empty" run empty
+refused "disk without a device" "disk '/x,raw': which device is it to be" run --disk=/x,raw kernel
+refused "disk without a target" "disk xvda has no target" run --disk=,raw,xvda,rw kernel
+refused "disk of an unknown format" "unknown disk format 'vdi' .*qcow2.*vmdk" run --disk=/x,vdi,xvda,rw kernel
+refused "disk of no access" "unknown disk access 'rx'" run --disk=/x,raw,xvda,rx kernel
+refused "disk with a field too many" "one field too many" run --disk=/x,raw,xvda,rw,more kernel
+refused "disk with an unknown key" "unknown disk key" run --disk=/x,raw,xvda,rw,sectors=5 kernel
+refused "disk of odd sectors" "sector-size is 512 or 4096" run --disk=/x,raw,xvda,rw,sector-size=1024 kernel
+refused "disk of no patience" "timeout is 1 to 3600" run --disk=/x,raw,xvda,rw,timeout=0 kernel
 refused "ramdisk does not exist" "ramdisk 'nofile': No such file" run --ramdisk nofile kernel
 refused "ramdisk is a folder" "ramdisk 'dir' is not a regular file" run --ramdisk=dir kernel
 refused "ramdisk is empty" "ramdisk 'empty' is empty" run --ramdisk=empty kernel

@@ -76,7 +76,33 @@ store() { # READ-OR-WRITE ARGS...
   XENSTORED_PATH=$XDG_RUNTIME_DIR/xenolith/$name/xenstore.sock "xenstore-$what" "$@"
 }
 
+# The program ends with status 2 and one sentence, before there is a guest.
+refused() { # NAME PATTERN DISK
+  local status
+  timeout -s KILL 60 "$xenolith" run --quiet --disk "$3" "$kernel" </dev/null >"$work/out" 2>&1
+  status=$?
+  [ $status = 2 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -qE -- "$2" "$work/out"
+  verdict $? "$1 (refused)"
+}
+
+mistakes() {
+  qemu-img create -q -f qcow2 "$work/q" 16M
+  truncate -s 16M "$work/r"
+  dd if="$work/q" of="$work/cut" bs=40 count=1 status=none
+  refused "a file that is not there" "disk $work/none: No such file" "$work/none,raw,xvda,rw"
+  refused "a folder" "neither a file nor|s a directory" "$work,raw,xvda,ro"
+  refused "raw that is to be qcow2" "disk $work/r: is no qcow2 image \(a disk without a format is raw\)" "$work/r,qcow2,xvda,rw"
+  refused "qcow2 that is to be vhd" "is no vhd image but a qcow2 one" "$work/q,vhd,xvda,rw"
+  refused "a qcow2 image that is cut off" "disk qemu-nbd: .*$work/cut" "$work/cut,qcow2,xvda,ro"
+  refused "no server there" "disk nbd://localhost:1/x: " "nbd://localhost:1/x,raw,xvda,rw"
+  refused "a format behind an address" "shows a raw disk" "nbd://localhost:1/x,qcow2,xvda,rw"
+  (PATH=/nonexistent; "$xenolith" run --quiet --disk "$work/q,qcow2,xvda,rw" "$kernel" </dev/null >"$work/out" 2>&1)
+  [ $? = 2 ] && grep -q 'install the package qemu-utils' "$work/out"
+  verdict $? "no qemu-nbd (refused)"
+}
+
 quick() {
+  mistakes
   local drive domid b f
   qemu-img create -q -f qcow2 "$work/xvda" 64M
   truncate -s 16M "$work/xvdb1" "$work/xvdg" "$work/xvdh"
