@@ -7,7 +7,7 @@
 
 struct create_options {
 	struct run_options run; /* first: options that `run` has, too */
-	char **argv; /* of the verb, as it was typed */
+	char **argv;		/* of the verb, as it was typed */
 	const char *file;
 	const char **assignment; /* KEY=VALUE of the command line */
 	unsigned nr_assignments;

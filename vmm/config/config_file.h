@@ -16,9 +16,9 @@
 
 #include "vmm/error.h"
 
-#define CONFIG_FILE_MAX	 (1u << 20) /* bytes */
-#define CONFIG_KEYS_MAX	 1024
-#define CONFIG_NEST_MAX	 16 /* lists in lists */
+#define CONFIG_FILE_MAX (1u << 20) /* bytes */
+#define CONFIG_KEYS_MAX 1024
+#define CONFIG_NEST_MAX 16 /* lists in lists */
 
 enum config_type { CONFIG_STRING, CONFIG_LIST };
 
