@@ -63,8 +63,11 @@ static void pass_signal_on(struct create_wait *w)
 {
 	struct signalfd_siginfo si;
 
-	if (read(w->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
-		kill(w->child, (int)si.ssi_signo);
+	if (read(w->signal_fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	kill(w->child, (int)si.ssi_signo);
+	/* It may be up before it sees that, and will not be for long. */
+	w->until_end = true;
 }
 
 int create_wait(struct create_wait *w)

@@ -172,6 +172,20 @@ START_TEST(signals_are_the_childs)
 	}
 	kill(getpid(), SIGTERM);
 	ck_assert_int_eq(create_wait(&w), 128 + SIGTERM);
+	teardown();
+	setup();
+	/* One that is up before it notices. */
+	if (in_child()) {
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		create_tell_doing(tell_fd, "reading the kernel");
+		usleep(300000);
+		create_tell_up(tell_fd, "guest", 7);
+		usleep(100000);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		pause();
+	}
+	kill(getpid(), SIGTERM);
+	ck_assert_int_eq(create_wait(&w), 128 + SIGTERM);
 }
 END_TEST
 
