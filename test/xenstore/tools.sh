@@ -73,8 +73,7 @@ wait_for grep -qa 'waiting now' "$work/out"
 verdict $? "the guest boots"
 d=/local/domain/1
 
-# Debian's programs, with the library that LIBRARY names (the programs find Debian's by
-# themselves).
+# Debian's programs, with their own library or, by LD_LIBRARY_PATH, with ours.
 client_programs() {
   local tools=$1 watcher i
   is "$tools: xenstore-read" tools xenstore-read $d/name
@@ -92,6 +91,7 @@ client_programs() {
   is "$tools: what is left" "b" xenstore-list /test
 
   # xenstore-watch: an event at once, then one for each change.
+  rm -f "$work/watch"
   timeout 20 xenstore-watch -n 3 /test >"$work/watch" 2>"$work/err" &
   watcher=$!
   wait_for test -s "$work/watch"
