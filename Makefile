@@ -57,7 +57,8 @@ help:
 	@echo 'make check         all tests that fit in ten minutes (SANITIZE=1: under ASan and UBSan)'
 	@echo 'make check-nested  the guest tests on emulated KVM hosts (Linux 6.1 and 6.12, SVM)'
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
-	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored'
+	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored,'
+	@echo '                   and RUNS=20 that are made up with both it and our store'
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
@@ -150,6 +151,7 @@ oracle-xenstore: needs-test
 ifndef ONLY
 	@$(QUIET_MAKE) guests >/dev/null
 	@test/oracle/tree.sh
+	@test/lib/run-suites "test/oracle/xenstore_random.sh $(or $(RUNS),20)"
 endif
 
 # A guest that writes is killed again and again: what it saw flushed must be there.

@@ -4,6 +4,7 @@
  * tools/xenstore/xenstored_transaction.c.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ struct transaction *transaction_start(struct client *c)
 
 	if (!t)
 		return NULL;
-	t->gen = ++c->xs->gen;
+	t->key = (size_t)snprintf(NULL, 0, "%llu/", (unsigned long long)++c->xs->gen);
 	t->tail = &t->seen;
 	do {
 		t->id = ++c->next_transaction;
@@ -101,7 +102,7 @@ static struct seen *seen_new(struct view *v, const char *path)
 		seen_free(v->xs, s);
 		return NULL;
 	}
-	domain_charge_node(v->xs, v->c->domid, s->node, size);
+	domain_charge_node(v->xs, v->c->domid, s->node, v->t->key + size - 1);
 	return s;
 }
 

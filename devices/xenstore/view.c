@@ -124,7 +124,7 @@ static void touch(struct view *v, struct node *n)
 	n->gen = ++v->xs->gen;
 	if (v->t) {
 		transaction_seen(v->t, n->path)->modified = true;
-		domain_charge_node(v->xs, v->c->domid, n, strlen(n->path) + 1);
+		domain_charge_node(v->xs, v->c->domid, n, v->t->key + strlen(n->path));
 	} else {
 		domain_charge_node(v->xs, n->perms.p[0].domid, n, strlen(n->path));
 	}

@@ -95,7 +95,7 @@ struct node_count {
 struct transaction {
 	struct transaction *next;
 	uint32_t id;
-	uint64_t gen;
+	size_t key; /* what a node's path is longer by: xenstored's "GENERATION/" */
 	unsigned nr_seen;
 	struct seen *seen, **tail; /* in the order of the first access */
 	struct node_count *counts;

@@ -144,7 +144,7 @@ class Ring:
 def show_bytes(b):
     text = "".join(chr(c) if 32 < c < 127 and c not in b'"\\' else
                    " " if c == 32 else f"\\x{c:02x}" for c in b)
-    if len(text) > 160:
+    if len(text) > 240:
         text = f"{text[:40]}...({len(b)} bytes, {hashlib.sha1(b).hexdigest()[:8]})"
     return f'"{text}"' if text == "" or " " in text else text
 
