@@ -100,6 +100,7 @@ CHECK_SUITES := \
 	"test/fuzz/hypercalls.sh 10000000" \
 	test/xenstore/talks.sh \
 	test/xenstore/tree.sh \
+	test/xenstore/library.sh \
 	test/xenstore/tools.sh \
 	"test/linux/run.sh quick" \
 	test/linux/console.sh \

@@ -65,6 +65,34 @@ START_TEST(test_backend_map_counts)
 }
 END_TEST
 
+START_TEST(test_grants_in_use_are_found)
+{
+	grant_ref_t ref = 0;
+	int status;
+
+	ck_assert_ptr_null(grant_next_in_use(t->d, &ref));
+	grant_v1_set(t, 30, GTF_permit_access, 0, 20);
+	grant_v1_set(t, 300, GTF_permit_access, 0, 21);
+	grant_backend_map(t->d, 30, false, &status);
+	grant_backend_map(t->d, 300, true, &status);
+	ref = 0;
+	const struct active_grant *g = grant_next_in_use(t->d, &ref);
+	ck_assert_uint_eq(ref, 30);
+	ck_assert_uint_eq(g->mfn, 20);
+	ck_assert_uint_eq(g->pins[PIN_HOST_RW], 1);
+	ref++;
+	g = grant_next_in_use(t->d, &ref);
+	ck_assert_uint_eq(ref, 300);
+	ck_assert_uint_eq(g->pins[PIN_HOST_RO], 1);
+	ref++;
+	ck_assert_ptr_null(grant_next_in_use(t->d, &ref));
+	grant_backend_unmap(t->d, 30, false);
+	ref = 0;
+	ck_assert_ptr_nonnull(grant_next_in_use(t->d, &ref));
+	ck_assert_uint_eq(ref, 300);
+}
+END_TEST
+
 START_TEST(test_backend_cannot_write_page_tables)
 {
 	int status;
@@ -100,6 +128,7 @@ int main(void)
 		test_backend_map,
 		test_backend_map_counts,
 		test_backend_cannot_write_page_tables,
+		test_grants_in_use_are_found,
 		test_backend_copy,
 	};
 

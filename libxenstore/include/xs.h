@@ -1,0 +1,2 @@
+/* The old name of xenstore.h. */
+#include <xenstore.h>
