@@ -18,6 +18,8 @@ const struct verb *const verbs[] = {
 	&verb_pause,
 	&verb_unpause,
 	&verb_sysrq,
+	&verb_trigger,
+	&verb_debug_keys,
 	&verb_mem_set,
 	&verb_vcpu_list,
 	&verb_vcpu_set,

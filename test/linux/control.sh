@@ -165,6 +165,12 @@ fails 2 "'lots' is no size" mem-set one lots
 n=$(lines)
 x sysrq one h; wait_for seen_since "$n" 'sysrq: HELP'; verdict $? "sysrq h: the guest's kernel prints its help"
 fails 2 "domain 'one': a sysrq is one letter or digit" sysrq one help
+n=$(lines)
+x trigger one nmi; wait_for seen_since "$n" 'NMI received'; verdict $? "trigger nmi: the guest's kernel wonders"
+fails 1 "domain 'one': a PV guest can be sent an nmi, nothing else" trigger one reset
+x debug-keys one qe && x dmesg one && grep -q 'vcpu 0: ' "$work/got" && grep -qE '\] v0 to domain 0, port' "$work/got"
+verdict $? "debug-keys: dmesg has vcpus and event channels"
+fails 2 "domain 'one': 'z' is no debug key" debug-keys one z
 x vcpu-pin one all 0; x vcpu-list one
 [ "$(awk 'NR > 1 { print $7 }' "$work/got" | sort -u)" != all ] || [ "$(nproc --all)" = 1 ]; verdict $? "vcpu-pin"
 x vcpu-pin one all all; verdict $? "vcpu-pin all"

@@ -20,7 +20,7 @@
 
 #include "devices/xenstore/local.h"
 #include "devices/xenstore/xenstore.h"
-#include "test/unit/test_domain.h"
+#include "test/unit/test_evtchn.h"
 #include "test/unit/test_loop.h"
 #include "test/unit/test_run.h"
 #include "vmm/control/control_internal.h"
@@ -575,6 +575,38 @@ START_TEST(orders)
 }
 END_TEST
 
+/* Is the text in the domain's log? */
+static bool logged(const char *text)
+{
+	return strstr(t->log, text);
+}
+
+START_TEST(debugging)
+{
+	long port = bind_virq(t, VIRQ_DEBUG, 1);
+
+	ck_assert_int_gt(port, 0);
+	ck_assert_str_eq(result_of("debug-keys", "{\"keys\": \"q\"}"), "ok");
+	ck_assert(port_pending(t, (evtchn_port_t)port));
+	ck_assert(logged("vcpu 3: "));
+	ck_assert(!logged("VIRQ 1"));
+	ck_assert_str_eq(result_of("debug-keys", "{\"keys\": \"er\"}"), "ok");
+	ck_assert(logged("[p-] v1 VIRQ 1"));
+	ck_assert(logged("vcpu 0 is "));
+	ck_assert(!logged("debug key"));
+	ck_assert_str_eq(result_of("debug-keys", "{\"keys\": \"hz\"}"), "EINVAL");
+	ck_assert(logged("debug key 'q'"));
+	ck_assert_str_eq(result_of("debug-keys", "{}"), "EINVAL");
+
+	ck_assert_str_eq(result_of("trigger", "{\"trigger\": \"reset\"}"), "EOPNOTSUPP");
+	ck_assert_str_eq(result_of("trigger", "{\"trigger\": \"nmi\", \"vcpu\": 4}"), "EINVAL");
+	ck_assert_str_eq(result_of("trigger", "{\"trigger\": \"nmi\", \"vcpu\": -1}"), "EINVAL");
+	ck_assert(!t->d->vcpu[2]->nmi_pending);
+	ck_assert_str_eq(result_of("trigger", "{\"trigger\": \"nmi\", \"vcpu\": 2}"), "ok");
+	ck_assert(t->d->vcpu[2]->nmi_pending);
+}
+END_TEST
+
 START_TEST(limits)
 {
 	ck_assert_str_eq(result_of("mem-set", "{\"kib\": 40000}"), "ok");
@@ -796,6 +828,7 @@ int main(void)
 		waiting_for_the_end,
 		pausing,
 		orders,
+		debugging,
 		limits,
 		renaming,
 		information,

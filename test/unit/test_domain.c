@@ -132,6 +132,8 @@ static void op_vlog(struct domain *d, enum log_level level, const char *fmt, va_
 
 	t->log_lines++;
 	vsnprintf(t->log_last, sizeof(t->log_last), fmt, ap);
+	size_t used = strlen(t->log);
+	snprintf(t->log + used, sizeof(t->log) - used, "%s\n", t->log_last);
 }
 
 static const struct host_ops test_ops = {

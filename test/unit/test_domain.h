@@ -58,6 +58,7 @@ struct test_domain {
 	unsigned console_writes;
 	unsigned log_lines;
 	char log_last[256];
+	char log[4096]; /* all lines, as long as there is room */
 };
 
 /* A domain of TEST_RAM_FRAMES and all vcpus up, in kernel mode on one set of

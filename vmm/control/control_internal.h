@@ -47,7 +47,7 @@ int call_args(struct call *call, const char *fmt, ...);
 /* The call is answered when `again` says so; it is asked after each change of `path`. */
 int call_watch(struct call *call, const char *path, int (*again)(struct call *call));
 
-/* req_domain.c, req_devices.c, info.c */
+/* req_domain.c, req_devices.c, req_debug.c, info.c */
 int request_info(struct call *call);
 int request_pause(struct call *call);
 int request_unpause(struct call *call);
@@ -55,6 +55,8 @@ int request_shutdown(struct call *call);
 int request_destroy(struct call *call);
 int request_wait(struct call *call);
 int request_sysrq(struct call *call);
+int request_trigger(struct call *call);
+int request_debug_keys(struct call *call);
 int request_mem_set(struct call *call);
 int request_vcpu_set(struct call *call);
 int request_vcpu_pin(struct call *call);

@@ -17,6 +17,8 @@ static const struct request requests[] = {
 	{"destroy", request_destroy},
 	{"wait", request_wait},
 	{"sysrq", request_sysrq},
+	{"trigger", request_trigger},
+	{"debug-keys", request_debug_keys},
 	{"mem-set", request_mem_set},
 	{"vcpu-set", request_vcpu_set},
 	{"vcpu-pin", request_vcpu_pin},
