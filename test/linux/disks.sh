@@ -223,7 +223,11 @@ CMD
   said READY
   verdict $? "the guest waits for disks"
   for ((i = -warm; i < n; i++)); do
-    [ $i = 0 ] && before=$(census) && rss=$(resident)
+    if [ $i = 0 ]; then
+      sleep 1 # a connection of the verb before may still be open
+      before=$(census)
+      rss=$(resident)
+    fi
     image=raw
     [ $((i % 50)) = 0 ] && image=qcow2
     "$xenolith" block-attach --wait "$name" "$work/$image,$image,xvdb,rw" &&
@@ -231,7 +235,11 @@ CMD
     [ $failed -gt 3 ] && break
     [ $((i % 100)) = 99 ] && echo "# $((i + 1)) of $n: $(census), $(($(resident) - rss)) KiB more"
   done
-  after=$(census)
+  for ((i = 0; i < 20; i++)); do
+    after=$(census)
+    [ "$before" = "$after" ] && break
+    sleep 0.5
+  done
   [ $failed = 0 ]
   verdict $? "$n times: attached, used by the guest, detached"
   echo "# descriptors, threads, nodes: before $before, after $after; $(($(resident) - rss)) KiB more"
