@@ -15,7 +15,7 @@
 #include "devices/block/image.h"
 #include "devices/block/nbd_image.h"
 
-#define HURRY_MS	3000
+#define HURRY_MS	5000
 #define MAX_BOUNCE	(16u << 20) /* bytes of buffers at a time, of one queue */
 #define MAX_DISCARD	(1u << 30)  /* bytes in one request; the protocol's length has 32 bits */
 #define TICKS_A_TIMEOUT 4

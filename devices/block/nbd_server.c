@@ -23,6 +23,7 @@
 #define LISTEN_FD   3 /* where a server that is started with sockets finds them: sd_listen_fds(3) */
 #define COMPLAIN_MS 2000
 #define END_MS	    30000 /* it may have much to write */
+#define STALLED_MS  3000
 
 extern char **environ;
 
@@ -205,9 +206,9 @@ bool nbd_server_complaint(struct nbd_server *s, char *err, size_t errlen)
 	return true;
 }
 
-void nbd_server_end(struct nbd_server *s, bool at_once)
+void nbd_server_end(struct nbd_server *s, bool stalled)
 {
-	if (s->pid && (at_once || !wait_end(s, END_MS))) {
+	if (s->pid && !wait_end(s, stalled ? STALLED_MS : END_MS)) {
 		kill(s->pid, SIGKILL);
 		wait_end(s, END_MS);
 	}

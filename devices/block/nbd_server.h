@@ -21,8 +21,8 @@ int nbd_server_start(struct nbd_server *s, const char *path, const char *format,
 /* A sentence of what it complained about, after it failed; waits a moment for it to end.
  * False: it said nothing. */
 bool nbd_server_complaint(struct nbd_server *s, char *err, size_t errlen);
-/* All connections are closed: waits till it has written everything and is gone. `at_once`:
- * it does not answer any more, so it is killed. */
-void nbd_server_end(struct nbd_server *s, bool at_once);
+/* All connections are closed: waits till it has written everything and is gone, and kills
+ * it after half a minute; sooner when it has `stalled`. */
+void nbd_server_end(struct nbd_server *s, bool stalled);
 
 #endif
