@@ -17,6 +17,7 @@
 
 #include "pvabi/grant_table.h"
 #include "vmm/emulate/pit.h"
+#include "vmm/control/cpu_list.h"
 #include "vmm/run_internal.h"
 
 /* What xl gives a domain (xl.cfg: event_channels). */
@@ -246,6 +247,16 @@ static int create_cpus(struct run *r)
 	return rc;
 }
 
+/* A list that is wrong or for another host was told of by whoever set it. */
+static void pin(const struct run *r, unsigned i)
+{
+	cpu_set_t set;
+	struct error err;
+
+	if (r->o->cpus[i] && !cpu_list_parse(r->o->cpus[i], &set, &err))
+		pthread_setaffinity_np(r->cpus[i].thread, sizeof(set), &set);
+}
+
 static int start_threads(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -262,6 +273,7 @@ static int start_threads(struct run *r)
 			return error_set(&r->err, -rc, "cannot start a thread for vcpu %u: %s", i,
 					 strerror(rc));
 		r->nr_threads++;
+		pin(r, i);
 	}
 	int rc = event_loop_start(r->loop);
 	return rc ? error_set(&r->err, rc, "cannot start the event loop: %s", strerror(-rc)) : 0;

@@ -71,6 +71,7 @@ struct run_options {
 	uint64_t maxmem_mib; /* memory_mib to MEMORY_MAX_MIB */
 	unsigned nr_vcpus;   /* 1 to MAX_VCPUS: online at start */
 	unsigned max_vcpus;  /* nr_vcpus to MAX_VCPUS: that it can have */
+	const char *cpus[MAX_VCPUS]; /* a list of the host's (cpu_list.h); NULL: any */
 	bool has_uuid;
 	uint8_t uuid[16];	  /* of the domain; random when there is none */
 	uint32_t max_evtchn_port; /* 0: xl's default */

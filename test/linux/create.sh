@@ -63,7 +63,8 @@ verdict $? "the domain ends by itself"
 [ -f "$work/state/xenolith/quick.log" ]
 verdict $? "it has a log"
 
-conf stays start_info 'uuid = "5e4b5a08-60ae-4e2c-8a52-1f2a9c3f7d10"'
+first_cpu=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+conf stays start_info 'uuid = "5e4b5a08-60ae-4e2c-8a52-1f2a9c3f7d10"' "cpus = \"$first_cpu\""
 create -p "$work/stays.cfg"
 [ $status = 0 ] && is_running stays && [ "$(processes stays)" = 1 ]
 verdict $? "a paused domain runs on in one process"
@@ -72,6 +73,8 @@ verdict $? "and is in the list, paused"
 XENSTORED_PATH=$work/run/xenolith/stays/xenstore.sock xenstore-list /vm 2>&1 | tee "$work/out" |
   grep -qx 5e4b5a08-60ae-4e2c-8a52-1f2a9c3f7d10
 verdict $? "it has the uuid of the file"
+"$xenolith" vcpu-list stays 2>"$work/err" | tee "$work/out" | grep -qE "^stays .* $first_cpu / all$"
+verdict $? "its vcpu runs on the cpu of the file"
 pid=$(pgrep -f "create -p $work/stays.cfg")
 [ "$(readlink /proc/"$pid"/fd/0)" = /dev/null ] && [ "$(readlink /proc/"$pid"/fd/2)" = "$work/state/xenolith/stays.log" ] &&
   [ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]

@@ -359,6 +359,30 @@ START_TEST(disks)
 }
 END_TEST
 
+START_TEST(pinned_cpus)
+{
+	ck_assert_int_eq(read_more("cpus='0'"), 0);
+	for (unsigned i = 0; i < MAX_VCPUS; i++)
+		ck_assert_str_eq(s.run.cpus[i], "0");
+	again();
+	ck_assert_int_eq(read_more("cpus=['0', 'all,^1']"), 0);
+	ck_assert_str_eq(s.run.cpus[0], "0");
+	ck_assert_str_eq(s.run.cpus[1], "all,^1");
+	ck_assert_ptr_null(s.run.cpus[2]);
+	ck_assert_uint_eq(warnings, 0);
+	again();
+	/* A file of a larger host, and of one with nodes. */
+	ck_assert_int_eq(read_more("cpus='1022-1023'"), 0);
+	ck_assert_uint_eq(warnings, 1);
+	ck_assert_ptr_null(s.run.cpus[0]);
+	again();
+	ck_assert_int_eq(read_more("cpus=['0', 'nodes:0-1,^node:1']"), 0);
+	ck_assert_uint_eq(warnings, 1);
+	ck_assert_str_eq(s.run.cpus[0], "0");
+	ck_assert_ptr_null(s.run.cpus[1]);
+}
+END_TEST
+
 START_TEST(bootloaders)
 {
 	ck_assert_int_eq(read_more("kernel=''; bootloader='/usr/lib/xen-4.17/bin/pygrub'\n"
@@ -444,6 +468,9 @@ START_TEST(errors)
 		{"uuid='x'", "f.cfg:3:6: a uuid looks like"},
 		{"memori=1", "f.cfg:3:1: there is no key 'memori'; did you mean 'memory'?"},
 		{"qwertzuiop=1", "f.cfg:3:1: there is no key 'qwertzuiop'; xl.cfg(5) lists them"},
+		{"cpus='x'", "f.cfg:3:6: 'x' is no list of cpus"},
+		{"cpus=['0', '']", "f.cfg:3:12: '' is no list of cpus"},
+		{"cpus=[['0']]", "f.cfg:3:7: cpus is a list of strings"},
 		{"max_event_channels=131072", "max_event_channels is 1 to 131071"},
 	};
 
@@ -514,6 +541,7 @@ int main(void)
 		uuids,
 		actions,
 		disks,
+		pinned_cpus,
 		bootloaders,
 		keys_that_are_not_used,
 		errors,

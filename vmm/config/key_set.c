@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/config/keys.h"
+#include "vmm/control/cpu_list.h"
 #include "vmm/runtime_dir.h"
 
 void settings_warn(struct settings_reader *r, const struct config_setting *s, const char *fmt, ...)
@@ -252,6 +253,53 @@ int key_set_bootloader_args(struct settings_reader *r, const struct config_setti
 	rc = check_list(r, s);
 	for (unsigned i = 0; !rc && i < v->nr_items; i++)
 		rc = add_bootloader_arg(r, v->item[i]->string, strlen(v->item[i]->string));
+	return rc;
+}
+
+/* One vcpu's processors. Those of another host are no reason not to run here. */
+static int set_cpus(struct settings_reader *r, const struct config_setting *s,
+		    const struct config_value *v, unsigned vcpu)
+{
+	cpu_set_t set, ours;
+	struct error why;
+
+	if (!strncmp(v->string, "node", 4) || strstr(v->string, ",node") ||
+	    strstr(v->string, "^node")) {
+		settings_warn(r, s, "cpus = \"%.60s\" is ignored: name the cpus, not the nodes",
+			      v->string);
+		return 0;
+	}
+	if (cpu_list_parse(v->string, &set, &why))
+		return config_error(r->err, s, v, "%s", why.text);
+	if (!sched_getaffinity(0, sizeof(ours), &ours)) {
+		CPU_AND(&ours, &ours, &set);
+		if (!CPU_COUNT(&ours)) {
+			settings_warn(r, s,
+				      "cpus = \"%.60s\" is ignored: there are none of them here",
+				      v->string);
+			return 0;
+		}
+	}
+	r->settings->run.cpus[vcpu] = v->string;
+	return 0;
+}
+
+/* xl.cfg(5): a string is for all vcpus, a list has one item for each. */
+int key_set_cpus(struct settings_reader *r, const struct config_setting *s,
+		 const struct config_key *k)
+{
+	const struct config_value *v = s->value;
+	int rc = 0;
+
+	if (v->type == CONFIG_STRING) {
+		rc = set_cpus(r, s, v, 0);
+		for (unsigned i = 1; i < MAX_VCPUS; i++)
+			r->settings->run.cpus[i] = r->settings->run.cpus[0];
+		return rc;
+	}
+	rc = check_list(r, s);
+	for (unsigned i = 0; !rc && i < v->nr_items && i < MAX_VCPUS; i++)
+		rc = set_cpus(r, s, v->item[i], i);
 	return rc;
 }
 

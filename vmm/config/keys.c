@@ -65,7 +65,7 @@ const struct config_key config_keys[] = {
 	{"pool", key_warn, .note = scheduler},
 	{"vcpus", key_set_number, MEMBER(vcpus), .min = 1, .max = MAX_VCPUS},
 	{"maxvcpus", key_set_number, MEMBER(maxvcpus), .min = 1, .max = MAX_VCPUS},
-	{"cpus", key_warn, .note = scheduler},
+	PLAIN("cpus", key_set_cpus),
 	{"cpus_soft", key_warn, .note = scheduler},
 	{"cpu_weight", key_warn, .note = scheduler},
 	{"cap", key_warn, .note = scheduler},
