@@ -261,7 +261,7 @@ def kills(debian, n):
         guest.type("sh /root/load/run")
         guest.wait_for(r"FLUSHED \d+", 300)
         try:
-            guest.wait_for(r"nothing like this", random.uniform(0, 8))
+            guest.wait_for(r"nothing like this", random.uniform(0, 20))
         except Stuck:
             pass
         guest.kill()

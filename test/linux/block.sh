@@ -105,6 +105,7 @@ done
 CMD
   image
   for ((i = 1; i <= n; i++)); do
+    [ -z "${PROGRESS_FD:-}" ] || [ "$n" -lt 5 ] || echo "   .. kill $i of $n" >&"$PROGRESS_FD"
     : >"$work/out"
     "$xenolith" run --memory 256 --vcpus 2 --ramdisk "$work/rd.gz" --cmdline "console=hvc0 quiet" \
       --disk "$work/disk,raw,xvda,rw" "$kernel" </dev/null >"$work/out" 2>&1 &
