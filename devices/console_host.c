@@ -33,7 +33,7 @@ static void drop_client(struct console *c)
 {
 	if (c->in_watched)
 		event_loop_del(c->loop, c->in_fd);
-	c->in_watched = c->out_watched = false;
+	c->in_watched = c->out_watched = c->reader_gone = false;
 	close(c->in_fd);
 	c->in_fd = c->out_fd = -1;
 }
@@ -96,7 +96,7 @@ static void on_host(void *arg, uint32_t events)
 
 void console_host_flush(struct console *c)
 {
-	while (c->out_fd >= 0 && queue_used(&c->out)) {
+	while (c->out_fd >= 0 && !c->reader_gone && queue_used(&c->out)) {
 		uint32_t at = c->out.cons & (c->out.size - 1), n = queue_used(&c->out);
 		if (n > c->out.size - at)
 			n = c->out.size - at;
@@ -108,8 +108,11 @@ void console_host_flush(struct console *c)
 		else if (w < 0 && errno == EAGAIN)
 			return;
 		else {
-			/* The reader is gone; on a socket there may be another. */
-			if (c->p.kind != CONSOLE_SOCKET)
+			/* The reader is gone; on a socket there may be another. The loop
+			 * drops the client: we may be in a vcpu's thread. */
+			if (c->p.kind == CONSOLE_SOCKET)
+				c->reader_gone = true;
+			else
 				c->out.cons = c->out.prod;
 			return;
 		}
@@ -118,6 +121,8 @@ void console_host_flush(struct console *c)
 
 void console_host_watch(struct console *c)
 {
+	if (c->reader_gone)
+		drop_client(c);
 	uint32_t events = (queue_room(&c->in) ? EPOLLIN : 0u);
 
 	if (c->in_fd >= 0 && c->in_fd == c->out_fd && queue_used(&c->out))

@@ -44,6 +44,7 @@ struct console {
 	/* Host side (console_host.c); -1: none. */
 	int listen_fd, in_fd, out_fd, pty_slave;
 	bool in_watched, out_watched, out_pollable, raw;
+	bool reader_gone; /* of a socket: a write has failed */
 	char where[108];
 	struct socket_file socket; /* of listen_fd */
 

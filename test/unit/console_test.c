@@ -423,6 +423,26 @@ START_TEST(a_client_that_leaves_with_a_full_queue)
 }
 END_TEST
 
+/* One that reads no more is dropped, and what it did not get is for the next. */
+START_TEST(a_client_that_closes_its_ear)
+{
+	char buf[64];
+
+	start(CONSOLE_SOCKET);
+	int fd = connect_client();
+	shutdown(fd, SHUT_RD);
+	guest_says("kept ", 5);
+	test_loop_sync();
+	ck_assert_int_eq(c->in_fd, -1);
+	console_write(c, "too", 3);
+	int next = connect_client();
+	ck_assert_uint_eq(drain(next, buf, 8), 8);
+	ck_assert_mem_eq(buf, "kept too", 8);
+	close(next);
+	close(fd);
+}
+END_TEST
+
 START_TEST(what_cannot_be_opened)
 {
 	struct console_params p = {.kind = CONSOLE_FILE, .path = "/no/such/file"};
@@ -485,6 +505,7 @@ int main(void)
 		drain_takes_what_is_left,
 		drain_does_not_wait_for_ever,
 		a_client_that_leaves_with_a_full_queue,
+		a_client_that_closes_its_ear,
 		what_cannot_be_opened,
 		a_file_in_the_socket_s_place_survives,
 		no_such_frame,

@@ -157,13 +157,17 @@ json_t *link_answer(struct link *l, int ms, const char *what, int *rc, struct er
 {
 	int64_t start = now_ms();
 	bool noted = false;
-	char *end;
+	char *end, own[DOMAIN_NAME_LIMIT + 24];
 
+	if (!what) {
+		snprintf(own, sizeof(own), "domain '%s' to answer", l->name);
+		what = own;
+	}
 	while (!(end = memchr(l->in ? l->in : "", '\n', l->used))) {
 		int64_t gone = now_ms() - start, wait = ms < 0 ? 1000 : ms - gone;
 		struct pollfd p = {.fd = l->fd, .events = POLLIN};
 
-		if (what && !noted && gone >= NOTE_MS) {
+		if (!noted && gone >= NOTE_MS) {
 			fprintf(stderr, "xenolith: waiting for %s\n", what);
 			noted = true;
 		}
@@ -171,7 +175,7 @@ json_t *link_answer(struct link *l, int ms, const char *what, int *rc, struct er
 			*rc = no_answer(l, err);
 			return NULL;
 		}
-		if (what && !noted && wait > NOTE_MS - gone)
+		if (!noted && wait > NOTE_MS - gone)
 			wait = NOTE_MS - gone;
 		if (poll(&p, 1, (int)wait) > 0 && (*rc = receive(l, err)))
 			return NULL;

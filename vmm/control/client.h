@@ -40,8 +40,8 @@ void link_list_close(struct link_list *l);
 int link_find(struct link *l, const char *which, struct error *err);
 void link_close(struct link *l);
 
-/* Asks; takes `args` (NULL: none), gives the answer's "ok". ms < 0: waits for ever, and
- * says after two seconds what for ("'x' to shut down"; NULL: does not). NULL and a
+/* Asks; takes `args` (NULL: none), gives the answer's "ok". ms < 0: waits for ever. After
+ * two seconds it says what it waits for ("'x' to shut down"; NULL: an answer). NULL and a
  * sentence: it refused (*rc is its errno), it does not answer in time (-ETIMEDOUT) or
  * has ended (-EPIPE). */
 json_t *link_ask(struct link *l, const char *request, json_t *args, int ms, const char *what,
