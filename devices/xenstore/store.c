@@ -108,7 +108,7 @@ int node_add_child(struct node *n, const char *name)
 	return 0;
 }
 
-void node_remove_child(struct node *n, const char *name)
+bool node_remove_child(struct node *n, const char *name)
 {
 	size_t size = strlen(name) + 1;
 
@@ -117,8 +117,9 @@ void node_remove_child(struct node *n, const char *name)
 			continue;
 		n->children_len -= size;
 		memmove(n->children + at, n->children + at + size, n->children_len - at);
-		return;
+		return true;
 	}
+	return false;
 }
 
 struct node *node_copy(const struct node *n)

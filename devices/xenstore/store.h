@@ -56,7 +56,7 @@ void node_free(struct node *n);
 int node_set_data(struct node *n, const void *data, size_t len);
 int node_set_perms(struct node *n, const struct xs_perms *perms);
 int node_add_child(struct node *n, const char *name);
-void node_remove_child(struct node *n, const char *name);
+bool node_remove_child(struct node *n, const char *name); /* false: there is none */
 /* As xenstored counts it: its record in the data base. */
 size_t node_size(const struct node *n);
 /* What is behind the last slash. */

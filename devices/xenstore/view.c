@@ -268,8 +268,10 @@ static int remove_tree(struct view *v, char path[PATH_SIZE], bool top)
 	struct node *n;
 	int err = view_read(v, path, &n);
 
+	/* A child may be missing in a transaction that cannot succeed any more: somebody
+	 * removed it outside, and only its parent was seen before. */
 	if (err)
-		return err == ENOENT ? 0 : EIO;
+		return EIO;
 	while (n->children_len) {
 		snprintf(path + len, PATH_SIZE - len, "/%s", n->children);
 		err = remove_tree(v, path, false);
@@ -296,8 +298,11 @@ int view_remove(struct view *v, const char *path)
 	strcpy(below, path);
 	err = remove_tree(v, below, true);
 	if (err)
-		return refuse(v, err);
-	node_remove_child(parent, path_name(path));
+		return err;
+	/* In such a transaction it may be the parent that was seen before the node was
+	 * made. */
+	if (!node_remove_child(parent, path_name(path)))
+		return EIO;
 	touch(v, parent);
 	return 0;
 }
