@@ -260,6 +260,13 @@ class Talk:
                     lines.append(f"{name}< with a wrong req_id")
                 return m[3]
 
+    def busy(self):
+        """Until the store has answered somebody else."""
+        c = Socket(self)
+        c.put(struct.pack("<IIII", TYPES["GET_DOMAIN_PATH"], PING, 0, 2) + b"0\0")
+        self.message(c)
+        c.close()
+
     def others(self, lines):
         """What came to everybody: events are in front of a ping's answer."""
         for name in sorted(self.clients):
@@ -270,6 +277,10 @@ class Talk:
                 c.put(struct.pack("<IIII", TYPES["GET_DOMAIN_PATH"], PING, 0, 2) + b"0\0")
                 while True:
                     m = self.message(c, 2.0)
+                    if m is None:
+                        # A busy machine, or nobody who would answer this one?
+                        self.busy()
+                        m = self.message(c, 2.0)
                     if m is None:
                         raise Gone
                     if m[1] == PING and m[0] != TYPES["WATCH_EVENT"]:
@@ -310,6 +321,9 @@ class Talk:
             time.sleep(0.05)
         elif w[0] == "ring":
             r = self.client("d" + w[1])
+            self.busy()
+            time.sleep(0.2)
+            self.busy()
             lines.append(f"d{w[1]}: connection {r.word(5)} error {r.word(6)}")
             return lines
         elif w[0] == "send":
