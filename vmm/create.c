@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
  * most. */
 #define SHORT_LIFE_NS	10000000000ull
 #define MAX_SHORT_LIVES 5
+#define MAX_LOG_SIZE	(1 << 20)
 
 /* The child's. */
 struct creation {
@@ -40,6 +42,7 @@ struct creation {
 	bool succeeded;	      /* another process has made the next one */
 	int tell_fd;	      /* create_wait.h */
 	int log_fd;	      /* -1: in the foreground */
+	bool in_background;   /* standard error is the log */
 };
 
 static void on_doing(void *arg, const char *what)
@@ -55,6 +58,7 @@ static void go_to_background(struct creation *c)
 	dup2(c->log_fd, STDOUT_FILENO);
 	close(c->log_fd);
 	c->log_fd = -1;
+	c->in_background = true;
 }
 
 static void on_up(void *arg, const char *name, unsigned domid)
@@ -193,6 +197,23 @@ static int restart_pause(const struct creation *c)
 	return sig > 0 ? 128 + sig : 0;
 }
 
+/* A guest that reboots for ever fills two logs and no more. */
+static void limit_log(const struct creation *c)
+{
+	struct error err;
+	struct stat st;
+	char path[4096];
+
+	if (!c->in_background || fstat(STDERR_FILENO, &st) || st.st_size < MAX_LOG_SIZE)
+		return;
+	int fd = log_file_open(c->s->run.name, path, sizeof(path), &err);
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
 /* One domain after the other. */
 static int live(struct creation *c)
 {
@@ -215,6 +236,7 @@ static int live(struct creation *c)
 									    : status;
 		say(c, LOG_WARN, "restarting");
 		c->s->run.paused = false; /* only the first is left so */
+		limit_log(c);
 		status = restart_pause(c);
 		if (status)
 			return status;
