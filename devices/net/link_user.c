@@ -41,9 +41,17 @@ static ssize_t on_packet(const void *buf, size_t len, void *arg)
 		.validated = true, /* slirp made the checksum, or checked it */
 	};
 
-	if (len <= PACKET_MAX && u->l.owner.receive)
-		u->l.owner.receive(u->l.owner.arg, &p);
+	if (len <= PACKET_MAX)
+		coalesce_add(&u->coalesce, &p);
 	return (ssize_t)len;
+}
+
+static void to_guest(void *arg, struct packet *p)
+{
+	struct link_user *u = arg;
+
+	if (u->l.owner.receive)
+		u->l.owner.receive(u->l.owner.arg, p);
 }
 
 static void on_guest_error(const char *msg, void *arg)
@@ -163,6 +171,12 @@ static void flush(struct link *l)
 	if (u->touched)
 		user_poll_update(u);
 	u->touched = false;
+	coalesce_flush(&u->coalesce);
+}
+
+static void offload(struct link *l, bool checksum, bool tso4, bool tso6)
+{
+	((struct link_user *)l)->coalesce.on = checksum && tso4;
 }
 
 static void want(struct link *l, bool wanted)
@@ -178,6 +192,7 @@ static void close_link(struct link *l)
 	if (u->slirp)
 		slirp_cleanup(u->slirp);
 	user_poll_close(u);
+	coalesce_free(&u->coalesce);
 	free(u);
 }
 
@@ -186,6 +201,7 @@ static const struct link_ops user_ops = {
 	.send = send_packet,
 	.flush = flush,
 	.want = want,
+	.offload = offload,
 	.close = close_link,
 };
 
@@ -245,6 +261,8 @@ struct link *link_user_open(struct event_loop *l, const struct vif_spec *s,
 	}
 	u->l = (struct link){.ops = &user_ops, .owner = *owner, .loop = l, .carrier = true};
 	int rc = user_poll_open(u);
+	if (!rc)
+		rc = coalesce_init(&u->coalesce, to_guest, u);
 	if (!rc)
 		u->slirp = new_slirp(u, s);
 	if (!u->slirp)

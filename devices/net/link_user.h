@@ -6,6 +6,7 @@
 
 #include <slirp/libslirp.h>
 
+#include "devices/net/coalesce.h"
 #include "devices/net/link.h"
 
 #define USER_TIMERS	 4
@@ -28,7 +29,8 @@ struct user_watch {
 struct link_user {
 	struct link l; /* first */
 	Slirp *slirp;
-	bool touched; /* slirp may wait for other sockets than before */
+	struct coalesce coalesce; /* frames for the guest */
+	bool touched;		  /* slirp may wait for other sockets than before */
 	unsigned nr_errors;
 	int64_t fragments_since;
 	unsigned fragment_bytes;

@@ -20,6 +20,7 @@ struct packet {
 	bool validated;	   /* ... or it is, and known to be good */
 	uint8_t gso_type;  /* XEN_NETIF_GSO_TYPE_*: to be cut into segments ... */
 	uint16_t gso_size; /* ... with so much TCP payload each */
+	uint32_t copied;   /* bytes that we copied to make it */
 };
 
 /* Where a frame's headers are. */

@@ -123,6 +123,7 @@ static void give(struct vif_queue *q, struct slots *s)
 		else
 			data_slot(s, &req);
 	}
+	v->stats.copied += s->p->copied;
 	v->stats.rx_packets++;
 	v->stats.rx_bytes += s->p->len;
 	v->stats.rx_gso += s->p->gso_type != XEN_NETIF_GSO_TYPE_NONE;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Network of a Debian guest: its netfront on our backend.
 #   net.sh [quick]     what make check runs
+#   net.sh cycles N    one is attached and detached N times
 #   net.sh speed [MiB] figures: through the NAT and through a cable between two guests
 # Prints TAP.
 set -u
@@ -16,7 +17,11 @@ work=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2329
 clean() {
-  [ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null
+  local p
+  for p in "${pids[@]}"; do
+    pkill -TERM -P "$p" 2>/dev/null # timeout, which ends what it runs
+    kill -TERM "$p" 2>/dev/null
+  done
   rm -rf "$work"
 }
 trap clean EXIT
@@ -27,7 +32,9 @@ verdict() { # STATUS NAME [CONSOLE]
   if [ "$1" = 0 ]; then
     echo "ok - net: $2"
   else
-    [ -n "${3:-}" ] && tail -n 30 "$work/$3" 2>/dev/null | tr -c '[:print:]\n' '?' | sed 's/^/# /'
+    # A console once is enough.
+    [ -n "${3:-}" ] && [ -e "$work/$3" ] && [ ! -e "$work/$3.shown" ] &&
+      tail -n 30 "$work/$3" | tr -c '[:print:]\n' '?' | sed 's/^/# /' && touch "$work/$3.shown"
     echo "not ok - net: $2"
   fi
 }
@@ -70,6 +77,13 @@ run() {
   timeout -s KILL 240 "$xenolith" run --name "net-$$-$name" --memory 128 --ramdisk "$work/$name.gz" \
     --cmdline "console=hvc0 quiet" --stats="$work/$name.stats" "$@" "$kernel" \
     </dev/null >"$work/$name.out" 2>&1
+}
+
+wait_for() { # WORD NAME JOB: until the guest says it; false: it has ended
+  while ! grep -q "$1" "$work/$2.out" 2>/dev/null; do
+    kill -0 "$3" 2>/dev/null || return 1
+    sleep 0.1
+  done
 }
 
 sum_in() { # CONSOLE WHAT
@@ -123,14 +137,19 @@ one_guest() {
   {
     echo 'has eth0; ip link set eth0 up; lease eth0'
     both_ways 10.0.2.2 "$in" "$out" nat
-    echo 'take 7000 /fwd; sum fwd /fwd'
+    echo 'echo LISTENING; take 7000 /fwd; sum fwd /fwd'
     if [ "$with_tap" = 1 ]; then
       echo 'has eth1; ip link set eth1 up; ip addr add 10.77.0.2/24 dev eth1'
       both_ways 10.77.0.1 $tap_in $tap_out tap
     fi
+    echo 'echo READY; take 7000 /last'
   } | ramdisk one
-  $host send 127.0.0.1 "$fwd" "$work/fwd.give" & pids+=($!)
-  run one --vcpus 2 "${vifs[@]}"
+  run one --vcpus 2 "${vifs[@]}" & pids+=($!)
+  local guest=$!
+  wait_for LISTENING one "$guest" && $host send 127.0.0.1 "$fwd" "$work/fwd.give"
+  cycles "$guest" one 20
+  kill -0 "$guest" 2>/dev/null && $host send 127.0.0.1 "$fwd" "$work/fwd.give"
+  wait "$guest"
   verdict $? "one: the guest ends with status 0" one.out
   tr -d '\r' <"$work/one.out" | grep -q '^LEASE 10.0.2.15 10.0.2.2 10.0.2.3 guest$'
   verdict $? "NAT: the guest gets an address by DHCP" one.out
@@ -166,6 +185,65 @@ capture_is_good() {
 make_bridge() {
   ip link set lo up && ip link add xltest0 type bridge && ip addr add 10.77.0.1/24 dev xltest0 &&
     ip link set xltest0 up
+}
+
+# ---- attaching and detaching ----
+
+# Descriptors, threads and xenstore nodes of a run, KiB of its heap.
+census() { # PID NAME
+  echo "$(ls /proc/$1/fd | wc -l) $(ls /proc/$1/task | wc -l)" \
+    "$(XENSTORED_PATH=$rundir/net-$$-$2/xenstore.sock xenstore-ls -f 2>/dev/null | wc -l)" \
+    "$(awk '/^[0-9a-f]+-/ {heap = /\[heap\]/} heap && /^Rss/ {print $2}' /proc/$1/smaps)"
+}
+
+# A number of its own each time: Linux does not notice that a device went when another of
+# the same number comes at once.
+cycle() { # NAME FROM TO: false when one did not work
+  local i
+  for ((i = $2; i < $3; i++)); do
+    timeout 120 "$xenolith" network-attach -w "net-$$-$1" "devid=$((10 + i % 100))" >>"$work/cycle" 2>&1 &&
+      timeout 120 "$xenolith" network-detach "net-$$-$1" $((10 + i % 100)) >>"$work/cycle" 2>&1 || return 1
+  done
+  # The last one goes when the guest has let it go.
+  for ((i = 0; i < 300; i++)); do
+    [ "$("$xenolith" network-list "net-$$-$1" | wc -l)" -le $((1 + vifs_there)) ] && return
+    sleep 0.1
+  done
+  return 1
+}
+
+cycles() { # JOB NAME N
+  local pid before after
+  wait_for READY "$2" "$1"
+  pid=$(pgrep -f -- "run --name net-$$-$2 " | while read -r p; do
+    [ "$(cat /proc/$p/comm)" = xenolith ] && echo "$p"; done | head -n 1)
+  if [ -z "$pid" ] || [ ! -S "$rundir/net-$$-$2/xenstore.sock" ] || ! command -v xenstore-ls >/dev/null; then
+    echo "ok - net: attach and detach # SKIP no socket of the domain, or no xenstore-ls"
+    return
+  fi
+  vifs_there=$(($("$xenolith" network-list "net-$$-$2" | wc -l) - 1))
+  : >"$work/cycle"
+  cycle "$2" 0 5
+  before=($(census "$pid" "$2"))
+  cycle "$2" 5 "$((5 + $3))"
+  verdict $? "attach and detach: $3 times an interface comes and goes" cycle
+  after=($(census "$pid" "$2"))
+  [ "${before[*]:0:3}" = "${after[*]:0:3}" ] && [ "${after[3]}" -le $((before[3] + 512)) ]
+  verdict $? "attach and detach: nothing stays (${before[*]}, then ${after[*]})"
+}
+
+rundir=${XDG_RUNTIME_DIR:-/run}/xenolith
+
+cycles_only() {
+  ramdisk hot <<'CMD'
+echo READY
+for i in $(seq 100000); do for d in /sys/class/net/eth*; do [ -e $d ] && ip link set ${d##*/} up 2>/dev/null; done; sleep 0.2; done
+CMD
+  run hot & pids+=($!)
+  local guest=$!
+  cycles "$guest" hot "$1"
+  "$xenolith" destroy "net-$$-hot" >/dev/null 2>&1
+  wait "$guest"
 }
 
 # ---- two guests and a cable ----
@@ -276,6 +354,7 @@ quick)
   fi
   two_guests
   ;;
+cycles) cycles_only "${2:-200}" ;;
 speed) speed "${2:-32}" ;;
-*) echo "usage: net.sh [quick | speed MiB]" >&2; exit 2 ;;
+*) echo "usage: net.sh [quick | cycles N | speed MiB]" >&2; exit 2 ;;
 esac

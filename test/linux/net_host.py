@@ -3,7 +3,7 @@
   net_host.py port                    prints a port that is free on 127.0.0.1
   net_host.py serve ADDR PORT FILE    takes one connection, keeps what it gets
   net_host.py offer ADDR PORT FILE    takes one connection, sends the file
-  net_host.py send ADDR PORT FILE     connects (tries for two minutes), sends the file
+  net_host.py send ADDR PORT FILE     connects, sends the file; tries for four minutes
 """
 import socket
 import sys
@@ -36,12 +36,14 @@ def copy_out(c, path):
         pass
 
 
-def connect(addr, port):
+def send(addr, port, path):
+    """A forwarded port takes connections before anybody listens in the guest, and resets
+    them then."""
     for _ in range(1200):
         try:
-            return socket.create_connection((addr, int(port)), 120)
+            return copy_out(socket.create_connection((addr, int(port)), 240), path)
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.2)
     sys.exit("nobody listens on %s port %s" % (addr, port))
 
 
@@ -51,8 +53,11 @@ if what == "port":
 elif what == "serve":
     copy_in(listen(args[0], args[1]).accept()[0], args[2])
 elif what == "offer":
-    copy_out(listen(args[0], args[1]).accept()[0], args[2])
+    try:
+        copy_out(listen(args[0], args[1]).accept()[0], args[2])
+    except ConnectionResetError:  # it had everything, and is gone
+        pass
 elif what == "send":
-    copy_out(connect(args[0], args[1]), args[2])
+    send(*args)
 else:
     sys.exit(__doc__)
