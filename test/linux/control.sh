@@ -13,7 +13,8 @@ cleanup() {
 }
 trap cleanup EXIT
 kernel=$(guests/linux/kernel.sh cloud) || exit 1
-front=$(find "$(guests/linux/kernel.sh cloud modules)" -name xen-blkfront.ko) || exit 1
+modules=$(guests/linux/kernel.sh cloud modules) || exit 1
+blkfront=$(find "$modules" -name xen-blkfront.ko) netfront=$(find "$modules" -name xen-netfront.ko)
 export XDG_RUNTIME_DIR=$work/run
 mkdir "$XDG_RUNTIME_DIR"
 log=$work/one.log
@@ -62,15 +63,17 @@ CMD
 chmod 755 "$work/poweroff"
 cat >"$work/cmd" <<'CMD'
 insmod /xen-blkfront.ko
+insmod /xen-netfront.ko
 echo 1 >/proc/sys/kernel/sysrq
 while :; do
   for c in /sys/devices/system/cpu/cpu[1-9]*/online; do [ -e $c ] && [ "$(cat $c)" = 0 ] && echo 1 >$c; done
   echo "tick cpus $(cat /sys/devices/system/cpu/online) mem $(sed -n 's/MemTotal: *//p' /proc/meminfo)" \
-    "disks $(cd /sys/block; echo xvd*) now $(cut -d. -f1 /proc/uptime)"
+    "disks $(cd /sys/block; echo xvd*) nets $(cd /sys/class/net; echo *) now $(cut -d. -f1 /proc/uptime)"
   usleep 200000
 done 2>/dev/null
 CMD
-guests/linux/ramdisk.sh "$work/one.gz" "$work/cmd" "$front:/xen-blkfront.ko" "$work/poweroff:/sbin/poweroff"
+guests/linux/ramdisk.sh "$work/one.gz" "$work/cmd" "$blkfront:/xen-blkfront.ko" \
+  "$netfront:/xen-netfront.ko" "$work/poweroff:/sbin/poweroff"
 # Two: a shell on its console.
 echo 'setsid cttyhack sh </dev/hvc0 >/dev/hvc0 2>&1' >"$work/cmd"
 guests/linux/ramdisk.sh "$work/two.gz" "$work/cmd"
@@ -197,12 +200,17 @@ x block-attach two "$work/disk,raw,xvdb,r" && x block-list two && [ "$(awk 'NR =
 verdict $? "block-attach to a paused guest"
 x block-detach -f two xvdb; verdict $? "block-detach -f does not wait for it"
 x unpause two; verdict $? "the second domain starts"
-x network-attach one mac=00:16:3e:01:02:03 && x network-list one &&
-  grep -qE "^0   0  00:16:3e:01:02:03     0     [0-9] .* /local/domain/0/backend/vif/$id1/0 *\$" "$work/got"
-verdict $? "network-attach and network-list"
+n=$(lines)
+x network-attach -w one mac=00:16:3e:01:02:03; verdict $? "network-attach"
+x network-list one &&
+  grep -qE "^0   0  00:16:3e:01:02:03     0     4 +[0-9]+ +[0-9]+/[0-9]+ +/local/domain/0/backend/vif/$id1/0 *\$" "$work/got"
+verdict $? "network-list"
+wait_for seen_since "$n" 'nets eth0 lo'; verdict $? "the guest has eth0"
 fails 2 "domain 'one': " network-attach one mac=nonsense
-x network-detach -f one 00:16:3e:01:02:03 && x network-list one && [ "$(wc -l <"$work/got")" = 1 ]
+n=$(lines)
+x network-detach one 00:16:3e:01:02:03 && x network-list one && [ "$(wc -l <"$work/got")" = 1 ]
 verdict $? "network-detach by its MAC address"
+wait_for seen_since "$n" 'nets lo'; verdict $? "the guest has it no more"
 # A hundred times, through one connection.
 pid1=${pids[0]}
 state() { ls "/proc/$pid1/fd" | wc -l; }
