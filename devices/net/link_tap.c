@@ -130,7 +130,9 @@ static int create(struct setup *s, const char *name)
 	s->t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (s->t->fd < 0) {
 		snprintf(s->err, s->errlen, "/dev/net/tun: %s%s", strerror(errno),
-			 errno == ENOENT ? "; 'modprobe tun' makes it" : "");
+			 errno == ENOENT   ? "; 'modprobe tun' makes it"
+			 : errno == EACCES ? "; net=user needs no privilege"
+					   : "");
 		return -errno;
 	}
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
@@ -146,7 +148,10 @@ static int create(struct setup *s, const char *name)
 				name);
 		else
 			snprintf(s->err, s->errlen, "cannot make the interface %s: %s%s", name,
-				 strerror(-rc), rc == -EBUSY ? "; somebody uses it" : "");
+				 strerror(-rc),
+				 rc == -EBUSY	 ? "; somebody uses it"
+				 : rc == -EINVAL ? "; is there one that is no tap interface?"
+						 : "");
 		return rc;
 	}
 	snprintf(s->t->name, sizeof(s->t->name), "%s", r.ifr_name);

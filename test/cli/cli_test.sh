@@ -250,6 +250,12 @@ refused "disk with a field too many" "one field too many" run --disk=/x,raw,xvda
 refused "disk with an unknown key" "unknown disk key" run --disk=/x,raw,xvda,rw,sectors=5 kernel
 refused "disk of odd sectors" "sector-size is 512 or 4096" run --disk=/x,raw,xvda,rw,sector-size=1024 kernel
 refused "disk of no patience" "timeout is 1 to 3600" run --disk=/x,raw,xvda,rw,timeout=0 kernel
+refused "vif with an unknown key" "vif 'colour=red': unknown key" run --vif colour=red kernel
+refused "vif that is emulated" "a PV guest has type=vif" run --vif type=ioemu kernel
+refused "vif with a backend of its own" "no driver domains" run --vif backend=netvm kernel
+refused "vif with a bad MAC" "no MAC address" run --vif mac=1:2:3 kernel
+refused "vif with half a forward" "fwd takes tcp:" run --vif fwd=tcp:22 kernel
+refused "cable without a path" "net=socket needs path=" run --vif net=socket kernel
 refused "ramdisk does not exist" "ramdisk 'nofile': No such file" run --ramdisk nofile kernel
 refused "ramdisk is a folder" "ramdisk 'dir' is not a regular file" run --ramdisk=dir kernel
 refused "ramdisk is empty" "ramdisk 'empty' is empty" run --ramdisk=empty kernel
