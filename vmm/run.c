@@ -70,6 +70,7 @@ static int create_domain(struct run *r)
 		random_handle(dc.handle);
 	g->machine = m;
 	g->log_level = o->log_level;
+	g->time_offset = o->time_offset;
 	g->domain = domain_create(&dc, &vmm_host_ops, g);
 	if (!g->domain)
 		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));

@@ -18,6 +18,7 @@ struct guest {
 	struct machine *machine;
 	struct monitor monitor;
 	struct clock clock;
+	int64_t time_offset; /* s that the wall clock is ahead of the host's */
 	struct cpu *cpu[MAX_VCPUS];
 	struct emulate_env emulate;
 	uint64_t emulated[MAX_VCPUS][NR_EMULATE_COUNTS]; /* each by its vcpu's thread */

@@ -75,6 +75,7 @@ struct run_options {
 	bool has_uuid;
 	uint8_t uuid[16];	  /* of the domain; random when there is none */
 	uint32_t max_evtchn_port; /* 0: xl's default */
+	int64_t time_offset;	  /* s that the guest's wall clock is ahead */
 	struct grant_limits grants;
 	const char *quota[MAX_QUOTAS]; /* NAME=N, for xenstore_quota() */
 	unsigned nr_quotas;

@@ -167,6 +167,7 @@ mount -t ext4 /dev/xvda1 /mnt || poweroff -f
 n=$(($(cat /mnt/boots) + 1))
 echo $n >/mnt/boots
 cat /proc/cmdline >/mnt/cmdline.$n
+date +%s >/mnt/date
 umount /mnt
 [ $n -lt 2 ] && reboot -f
 CMD
@@ -185,7 +186,7 @@ truncate -s 100M "$work/disk"
 printf 'label: dos\n2048,,L,*\n' | sfdisk -q "$work/disk"
 mke2fs -q -t ext4 -E offset=1048576 -d "$work/root" "$work/disk" 98M
 printf '%s\n' 'name = "debian"' 'bootloader = "/usr/lib/xen-4.17/bin/pygrub"' 'extra = "from=config"' \
-  'memory = 256' 'vcpus = 2' "disk = [ \"$work/disk,raw,xvda,rw\" ]" >"$work/debian.cfg"
+  'memory = 256' 'vcpus = 2' 'rtc_timeoffset = 100000000' "disk = [ \"$work/disk,raw,xvda,rw\" ]" >"$work/debian.cfg"
 create -F "$work/debian.cfg"
 cat_file() { debugfs -R "cat $1" "$work/disk?offset=1048576" 2>/dev/null; }
 [ $status = 0 ] && [ "$(grep -c 'debian: restarting' "$work/err")" = 1 ]
@@ -194,6 +195,9 @@ verdict $? "pygrub: the guest reboots and powers off (status $status)"
 verdict $? "pygrub: it has booted twice from its disk"
 [ "$(cat_file /cmdline.2)" = "root=/dev/xvda1 ro console=hvc0 quiet from=config" ]
 verdict $? "pygrub: with the command line of grub.cfg and what the configuration adds"
+ahead=$(($(cat_file /date) - $(date +%s)))
+[ $ahead -gt 99990000 ] && [ $ahead -le 100000000 ]
+verdict $? "rtc_timeoffset: its clock is ahead"
 
 [ -z "$(ls -A "$work/run/xenolith" | grep -v '^\.')" ]
 verdict $? "no domain's folder is left"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "test/unit/test_run.h"
 #include "vmm/config/keys.h"
@@ -359,6 +360,25 @@ START_TEST(disks)
 }
 END_TEST
 
+START_TEST(time_offsets)
+{
+	ck_assert_int_eq(read_more("rtc_timeoffset=3600"), 0);
+	ck_assert_int_eq(s.run.time_offset, 3600);
+	again();
+	ck_assert_int_eq(read_more("rtc_timeoffset='-7200'; localtime=0"), 0);
+	ck_assert_int_eq(s.run.time_offset, -7200);
+	again();
+	setenv("TZ", "XYZ-3", 1); /* three hours east */
+	tzset();
+	ck_assert_int_eq(read_more("rtc_timeoffset=1; localtime=1"), 0);
+	ck_assert_int_eq(s.run.time_offset, 3 * 3600 + 1);
+	again();
+	ck_assert_int_eq(read_more("localtime='0'"), 0);
+	ck_assert_int_eq(s.run.time_offset, 0);
+	ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
 START_TEST(pinned_cpus)
 {
 	ck_assert_int_eq(read_more("cpus='0'"), 0);
@@ -468,6 +488,9 @@ START_TEST(errors)
 		{"uuid='x'", "f.cfg:3:6: a uuid looks like"},
 		{"memori=1", "f.cfg:3:1: there is no key 'memori'; did you mean 'memory'?"},
 		{"qwertzuiop=1", "f.cfg:3:1: there is no key 'qwertzuiop'; xl.cfg(5) lists them"},
+		{"rtc_timeoffset='x'", "f.cfg:3:16: rtc_timeoffset is a number of seconds"},
+		{"rtc_timeoffset=99999999999", "is a number of seconds"},
+		{"localtime='yes'", "localtime is a number"},
 		{"cpus='x'", "f.cfg:3:6: 'x' is no list of cpus"},
 		{"cpus=['0', '']", "f.cfg:3:12: '' is no list of cpus"},
 		{"cpus=[['0']]", "f.cfg:3:7: cpus is a list of strings"},
@@ -542,6 +565,7 @@ int main(void)
 		actions,
 		disks,
 		pinned_cpus,
+		time_offsets,
 		bootloaders,
 		keys_that_are_not_used,
 		errors,

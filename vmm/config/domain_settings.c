@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/config/keys.h"
@@ -179,6 +180,16 @@ static int check_boot(struct settings_reader *r)
 	return 0;
 }
 
+/* libxl__build_pre(): the host's time zone, as it is now. */
+static void add_localtime(struct domain_settings *s)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (s->localtime && localtime_r(&now, &tm))
+		s->run.time_offset += tm.tm_gmtoff;
+}
+
 static int complete(struct settings_reader *r)
 {
 	struct run_options *o = &r->settings->run;
@@ -190,6 +201,7 @@ static int complete(struct settings_reader *r)
 	if ((rc = check_type(r)) || (rc = check_sizes(r)) || (rc = join_cmdline(r)) ||
 	    (rc = check_boot(r)))
 		return rc;
+	add_localtime(r->settings);
 	/* One for all the domains that follow each other: xl keeps it over a reboot. */
 	if (!o->has_uuid) {
 		if (getrandom(o->uuid, sizeof(o->uuid), 0) != sizeof(o->uuid))

@@ -37,6 +37,7 @@ struct domain_settings {
 	const char *bootloader; /* NULL: `kernel` is a file */
 	char **bootloader_arg;	/* owned; NULL ends it */
 	unsigned nr_bootloader_args;
+	unsigned localtime; /* a flag */
 	unsigned memory_mib, maxmem_mib, vcpus, maxvcpus, max_event_channels; /* 0: not given */
 };
 

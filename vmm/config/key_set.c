@@ -256,6 +256,24 @@ int key_set_bootloader_args(struct settings_reader *r, const struct config_setti
 	return rc;
 }
 
+/* Seconds, also backwards. */
+int key_set_time_offset(struct settings_reader *r, const struct config_setting *s,
+			const struct config_key *k)
+{
+	const char *text = text_of(r, s);
+	char *end;
+
+	if (!text)
+		return -EINVAL;
+	errno = 0;
+	long n = strtol(text, &end, 0);
+	if (errno || *end || end == text || n < INT_MIN || n > INT_MAX)
+		return config_error(r->err, s, s->value, "%s is a number of seconds, not '%.40s'",
+				    k->key, text);
+	r->settings->run.time_offset = n;
+	return 0;
+}
+
 /* One vcpu's processors. Those of another host are no reason not to run here. */
 static int set_cpus(struct settings_reader *r, const struct config_setting *s,
 		    const struct config_value *v, unsigned vcpu)

@@ -31,6 +31,8 @@ int key_set_action(struct settings_reader *r, const struct config_setting *s,
 /* k->key is the kind's option. No such kind: the note says why. */
 int key_set_devices(struct settings_reader *r, const struct config_setting *s,
 		    const struct config_key *k);
+int key_set_time_offset(struct settings_reader *r, const struct config_setting *s,
+			const struct config_key *k);
 int key_set_cpus(struct settings_reader *r, const struct config_setting *s,
 		 const struct config_key *k);
 int key_set_bootloader_args(struct settings_reader *r, const struct config_setting *s,
