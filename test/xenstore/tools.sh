@@ -27,7 +27,11 @@ verdict() { # STATUS NAME
 is() {
   local name=$1 want=$2 got status
   shift 2
-  got=$(timeout 20 "$@" 2>"$work/err" </dev/null)
+  if [ "$(type -t "$1")" = function ]; then
+    got=$("$@" 2>"$work/err" </dev/null)
+  else
+    got=$(timeout 20 "$@" 2>"$work/err" </dev/null)
+  fi
   status=$?
   [ $status = 0 ] && [ "$got" = "$want" ]
   status=$?
@@ -74,6 +78,10 @@ verdict $? "the guest boots"
 d=/local/domain/1
 
 # Debian's programs, with their own library or, by LD_LIBRARY_PATH, with ours.
+control() {
+  LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$xen/root/usr/lib/x86_64-linux-gnu \
+    timeout 20 "$xen/root/usr/lib/xen-4.17/bin/xenstore-control" "$@"
+}
 client_programs() {
   local tools=$1 watcher i
   is "$tools: xenstore-read" tools xenstore-read $d/name
@@ -102,6 +110,14 @@ client_programs() {
   verdict $? "$tools: xenstore-watch ends after three events"
   [ "$(cat "$work/watch")" = "$(printf '/test\n/test/c\n/test')" ]
   verdict $? "$tools: its events"
+
+  # xenstore-control is in xen-utils.
+  is "$tools: xenstore-control check" "OK" control check
+  is "$tools: xenstore-control quota set" "OK" control quota set nodes 1234
+  control quota 2>"$work/err" | grep -q '^nodes            :     1234 Nodes per domain$'
+  verdict $? "$tools: xenstore-control quota"
+  control quota 1 2>"$work/err" | grep -q '^watches         : *[1-9]'
+  verdict $? "$tools: the guest's numbers"
 
   # More children than fit in one answer: libxenstore asks for parts.
   for ((i = 0; i < 600; i++)); do printf '/big/a-long-name-of-a-child-%s x ' "$i"; done |
