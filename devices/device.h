@@ -52,9 +52,9 @@ int xenstore_bind_port(struct xenstore *xs, struct domain *d);
 int xenstore_listen(struct xenstore *xs, const char *path, char *err, size_t errlen);
 /* Starts serving the guest's ring in frame store_mfn and makes its tree. */
 int xenstore_introduce(struct xenstore *xs, const struct xenstore_domain *xd);
-/* The domain has shut down, or is there no more: @releaseDomain, and of one that is gone
- * the nodes, too. In the loop's thread. */
+/* The domain has shut down: @releaseDomain, soon. Any thread. */
 void xenstore_domain_shut_down(struct xenstore *xs, domid_t domid);
+/* It is there no more: its nodes are removed, too. In the loop's thread. */
 void xenstore_domain_gone(struct xenstore *xs, domid_t domid);
 
 /* ---- console: the PV console ring and console_io ---- */

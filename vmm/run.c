@@ -411,6 +411,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		console_drain(r->guest.console);
 		console_restore_terminal();
 		rc = run_outcome(r);
+		xenstore_domain_shut_down(r->xenstore, r->guest.domain->domid);
 		preserve(r);
 		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
 			fprintf(stderr, "xenolith: %s\n", r->err.text);

@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "devices/xenstore/xenstore.h"
@@ -128,10 +130,18 @@ void xenstore_domain_shut_down(struct xenstore *xs, domid_t domid)
 {
 	struct store_domain *d = domain_find(xs, domid);
 
-	if (!d || !d->client || d->shut_down)
+	if (!d || d->event_fd < 0)
+		return;
+	atomic_store(&d->shuts_down, true);
+	eventfd_write(d->event_fd, 1);
+}
+
+void domain_shut_down(struct store_domain *d)
+{
+	if (!atomic_exchange(&d->shuts_down, false) || !d->client || d->shut_down)
 		return;
 	d->shut_down = true;
-	watch_fire_special(xs, "@releaseDomain");
+	watch_fire_special(d->xs, "@releaseDomain");
 }
 
 void xenstore_domain_gone(struct xenstore *xs, domid_t domid)

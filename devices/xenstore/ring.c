@@ -83,6 +83,7 @@ static void serve(void *arg, uint32_t events)
 	bool moved = false, fresh = false;
 
 	eventfd_read(d->event_fd, &n);
+	domain_shut_down(d);
 	if (!d->ring || d->failed)
 		return;
 	d->serving = true;

@@ -33,10 +33,11 @@ struct store_domain {
 	struct xenstore *xs;
 	uint32_t domid;
 	bool exists;
-	uint64_t gen;	       /* of the store when it came; a node's permissions that are
-				* older were meant for another */
-	struct client *client; /* NULL: not introduced */
-	bool shut_down;	       /* @releaseDomain was fired for that */
+	uint64_t gen;		 /* of the store when it came; a node's permissions that are
+				  * older were meant for another */
+	struct client *client;	 /* NULL: not introduced */
+	_Atomic bool shuts_down; /* another thread says so */
+	bool shut_down;		 /* @releaseDomain was fired for that */
 	int nodes, watches, outstanding;
 	long memory;
 	bool soft_reported, hard_reported;
@@ -69,7 +70,7 @@ struct pending {
 
 struct message {
 	struct message *next;
-	struct message *alike; /* the next of its bucket: an event */
+	struct message *alike;	 /* the next of its bucket: an event */
 	struct pending *request; /* NULL: nobody's quota */
 	size_t len;
 	uint8_t bytes[]; /* header and payload */
@@ -246,6 +247,8 @@ void domains_free(struct xenstore *xs);
 int domain_introduce(struct store_domain *d);
 /* Its connection, its nodes and its permissions end; fires @releaseDomain. */
 void domain_release(struct store_domain *d);
+/* What xenstore_domain_shut_down() asked for, in the loop's thread. */
+void domain_shut_down(struct store_domain *d);
 void domain_count_nodes(struct xenstore *xs, uint32_t domid, int nodes);
 /* Has the memory of a node counted for `domid` as it is now. n->charged 0: not yet. */
 void domain_charge_node(struct xenstore *xs, uint32_t domid, struct node *n, size_t key);
