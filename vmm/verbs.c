@@ -54,34 +54,47 @@ int bad_usage(const char *fmt, ...)
 	return EXIT_BAD_USAGE;
 }
 
-/* As xl does: the beginning of a name will do, when it is that of no other. */
-static const struct verb *find_abbreviated(const char *name)
+/* Verbs that begin like this. */
+static unsigned count_prefixed(const char *name, const struct verb **last)
 {
-	const struct verb *found = NULL;
+	unsigned n = 0;
 
-	for (const struct verb *const *v = verbs; *name && *v; v++) {
-		if (strncmp((*v)->name, name, strlen(name)))
-			continue;
-		if (found)
-			return NULL;
-		found = *v;
-	}
-	return found;
+	for (const struct verb *const *v = verbs; *name && *v; v++)
+		if (!strncmp((*v)->name, name, strlen(name))) {
+			*last = *v;
+			n++;
+		}
+	return n;
 }
 
+static void say_ambiguous(const char *name)
+{
+	char list[400] = "";
+
+	for (const struct verb *const *v = verbs; *v; v++)
+		if (!strncmp((*v)->name, name, strlen(name)))
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+				 *list ? ", " : "", (*v)->name);
+	bad_usage("'%s' is the beginning of several verbs: %s", name, list);
+}
+
+/* As with xl the beginning of a name will do, when it is that of no other. */
 const struct verb *verb_find(const char *name)
 {
 	struct suggestion s = {.word = name};
-	const struct verb *abbreviated = find_abbreviated(name);
+	const struct verb *prefixed = NULL;
 
 	for (const struct verb *const *v = verbs; *v; v++) {
 		if (!strcmp((*v)->name, name))
 			return *v;
 		suggestion_offer(&s, (*v)->name);
 	}
-	if (abbreviated)
-		return abbreviated;
-	if (s.nearest)
+	unsigned n = count_prefixed(name, &prefixed);
+	if (n == 1)
+		return prefixed;
+	if (n)
+		say_ambiguous(name);
+	else if (s.nearest)
 		bad_usage("there is no verb '%s'; did you mean '%s'?", name, s.nearest);
 	else
 		bad_usage("there is no verb '%s'; 'xenolith help' lists them", name);

@@ -156,7 +156,8 @@ prints "vcpu-list" '^Name  +ID  VCPU   CPU State   Time' vcpu-list
 prints "uptime" '^Name  +ID Uptime$' uptime
 prints "top -b" '^ +NAME  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\)' top -b -i 1
 prints "an abbreviation" '^Name  +ID   Mem' li
-refused "an abbreviation of several" "there is no verb 're'" re
+refused "an abbreviation of several" "'re' is the beginning of several verbs: reboot, rename" re
+refused "an empty verb" "there is no verb ''" ''
 # What dead processes left is no domain; a file of another program is left alone.
 mkdir -p run/xenolith/dead run/xenolith/other
 perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("run/xenolith/dead/control.sock")) or die'
