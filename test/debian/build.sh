@@ -71,6 +71,7 @@ CONF
 mkdir -p "$root/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultDeviceTimeoutSec=900\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=900\n' \
   >"$root/etc/systemd/system.conf.d/patient.conf"
+sed -i 's/^LOGIN_TIMEOUT.*/LOGIN_TIMEOUT 900/' "$root/etc/login.defs"
 mkdir -p "$root/var/log/journal" # so that it outlives a boot
 
 say "installing its kernel"

@@ -141,7 +141,7 @@ on_reboot = "restart"
         return r.returncode == 0, r.stdout + r.stderr
 
     def log_is_good(self, when):
-        _, log = self.guest.run("journalctl -q -k -b --no-pager -o cat", 120)
+        _, log = self.guest.run("journalctl -q -k -b --no-pager -o cat", 300)
         bad = [line for line in log.splitlines() if re.search(BAD, line) and not re.search(KNOWN, line)]
         # The service that was killed on purpose has a trace of its own.
         if bad and "tail invoked oom-killer" in log:
@@ -151,7 +151,7 @@ on_reboot = "restart"
 
 def network(debian):
     guest = debian.guest
-    status, out = guest.run("for i in $(seq 60); do ip -4 -o addr show scope global | grep . && break; sleep 1; done; ip route", 120)
+    status, out = guest.run("for i in $(seq 60); do ip -4 -o addr show scope global | grep . && break; sleep 1; done; ip route", 300)
     verdict(re.search(r"inet [0-9.]+/", out) and "default via" in out, "an address by DHCP", out)
     reachable = subprocess.run(["apt-get", "-qq", "-o", "APT::Update::Error-Mode=any", "update"], capture_output=True, text=True)
     if reachable.returncode:
@@ -178,7 +178,7 @@ def use(debian):
         if "cpu1" in command and debian.vcpus != "2":
             continue
         say(name)
-        status, out = guest.run(command, 240)
+        status, out = guest.run(command, 600)
         verdict(status == 0 and re.search(pattern, out), name, f"status {status}\n{out}")
     network(debian)
     say("compiling")
@@ -200,7 +200,7 @@ def use(debian):
     debian.log_is_good("use")
     say("rebooting")
     guest.type("reboot")
-    guest.wait_for(r"reboot: Restarting system", 300)
+    guest.wait_for(r"reboot: Restarting system", 600)
 
 
 def again(debian):
@@ -259,7 +259,7 @@ def kills(debian, n):
         if i == n:
             break
         guest.type("sh /root/load/run")
-        guest.wait_for(r"FLUSHED \d+", 300)
+        guest.wait_for(r"FLUSHED \d+", 600)
         try:
             guest.wait_for(r"nothing like this", random.uniform(0, 20))
         except Stuck:

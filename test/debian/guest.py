@@ -83,19 +83,19 @@ class Guest:
     def type(self, line):
         self.console.sendall(line.encode() + b"\n")
 
-    def login(self, seconds=400):
+    def login(self, seconds=900):
         """From the boot to a shell that prints only what commands do."""
         self.wait_for(r"login: ", seconds)
         self.type("root")
-        self.wait_for(r"Password: ", 120)
+        self.wait_for(r"Password: ", 600)
         self.type(self.PASSWORD)
-        self.wait_for(r"[#$] $", 120)
+        self.wait_for(r"root@\S+# ", 600)
         self.type("exec bash --norc --noediting")
-        self.wait_for(r"[#$] $", 60)
+        self.wait_for(r"bash-[0-9.]+# ", 300)
         self.type("stty -echo; PS1=; PS2=; export SYSTEMD_PAGER=cat PAGER=cat; dmesg -n 1")
-        return self.run("true", 60)[0] == 0
+        return self.run("true", 300)[0] == 0
 
-    def run(self, command, seconds=120):
+    def run(self, command, seconds=300):
         """(status, output) of a command line."""
         self.asked += 1
         start = self.seen
@@ -103,7 +103,7 @@ class Guest:
         m = self.wait_for(rf"\n@{self.asked}:(\d+)@\n", seconds)
         return int(m[1]), self.log[start:m.start()].strip("\n")
 
-    def ends(self, seconds=240):
+    def ends(self, seconds=600):
         """Our program's exit status, after what the guest was asked to do."""
         deadline = time.monotonic() + seconds
         while self._read():
@@ -115,7 +115,15 @@ class Guest:
             raise Stuck("xenolith closed the console and does not end") from None
 
     def kill(self):
+        """Kills the process that is the domain; `create` is its parent, and ends when it has."""
+        pid = self.process.pid
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+            with open(f"/proc/{pid}/task/{pid}/children") as children:
+                for child in children.read().split():
+                    os.kill(int(child), signal.SIGKILL)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self.console.close()
