@@ -27,7 +27,7 @@ verdict() { # STATUS NAME
 # The uuid is random unless the file has one; network devices are for their own tests.
 outcome() { # FILE
   local status
-  timeout 20 "$xenolith" create -n "$1" >"$work/out" 2>"$work/err" </dev/null
+  timeout 60 "$xenolith" create -n "$1" >"$work/out" 2>"$work/err" </dev/null
   status=$?
   echo "status $status"
   grep -v ' vif is ignored' "$work/err"
@@ -51,8 +51,9 @@ done
 refused() {
   local name=$1 sentence=$2 status
   shift 2
-  timeout 20 "$xenolith" create "$@" >"$work/out" 2>"$work/err" </dev/null
+  timeout 60 "$xenolith" create "$@" >"$work/out" 2>"$work/err" </dev/null
   status=$?
+  sed -i '/^xenolith: still /d' "$work/err" # a busy machine
   { echo "status $status"; cat "$work/err"; } >"$work/diff"
   [ $status = 2 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -qF -- "$sentence" "$work/err"
   verdict $? "$name"
@@ -60,7 +61,7 @@ refused() {
 prints() { # NAME TEXT ARGUMENTS...
   local name=$1 text=$2
   shift 2
-  timeout 20 "$xenolith" create "$@" >"$work/out" 2>"$work/err" </dev/null && [ ! -s "$work/err" ] && grep -qF -- "$text" "$work/out"
+  timeout 60 "$xenolith" create "$@" >"$work/out" 2>"$work/err" </dev/null && [ ! -s "$work/err" ] && grep -qF -- "$text" "$work/out"
   local rc=$?
   cat "$work/err" "$work/out" >"$work/diff"
   verdict $rc "$name"
