@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test/unit/test_run.h"
@@ -356,6 +359,43 @@ START_TEST(sentences)
 }
 END_TEST
 
+/* The process that reads a disk has its socket and nothing else. */
+START_TEST(the_reader_is_confined)
+{
+	const struct boot_wish none = {.entry = NULL};
+	struct boot_ask ask;
+	char name[100], status[4096];
+	int fd[2], fds = 0;
+	struct stat st;
+
+	ck_assert(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	pid_t pid = fork();
+	if (!pid)
+		bootloader_child(fd[1], 1 << 20, &none);
+	close(fd[1]);
+	/* It waits for an answer. */
+	ck_assert_int_eq(read(fd[0], &ask, sizeof(ask)), (ssize_t)sizeof(ask));
+	ck_assert_uint_eq(ask.what, BOOT_ASK_READ);
+	for (int i = 0; i < 1024; i++) {
+		snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)pid, i);
+		fds += !lstat(name, &st);
+	}
+	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	int f = open(name, O_RDONLY);
+	ssize_t n = read(f, status, sizeof(status) - 1);
+	close(f);
+	status[n > 0 ? n : 0] = 0;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd[0]);
+	ck_assert_int_eq(fds, 1);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	ck_assert_msg(strstr(status, "\nSeccomp:\t2\n") && strstr(status, "\nNoNewPrivs:\t1\n"),
+		      "%s", status);
+#endif
+}
+END_TEST
+
 /* ---- images that are made to break us ---- */
 
 static uint8_t *image;
@@ -510,6 +550,7 @@ int main(void)
 		whole_disks,
 		partitions,
 		which_partition,
+		the_reader_is_confined,
 		entries_in_a_folder,
 		other_formats,
 		long_names,

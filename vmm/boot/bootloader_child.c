@@ -78,6 +78,7 @@ static bool give_up_everything(int fd)
 	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 			   setresuid(NOBODY, NOBODY, NOBODY)))
 		errno = 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* which a new user id has undone */
 	return !forbid_calls();
 }
 
