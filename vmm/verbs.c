@@ -27,6 +27,8 @@ const struct verb *const verbs[] = {
 	&verb_block_attach,
 	&verb_block_detach,
 	&verb_block_list,
+	&verb_cd_insert,
+	&verb_cd_eject,
 	&verb_network_attach,
 	&verb_network_detach,
 	&verb_network_list,

@@ -5,6 +5,7 @@
  * tell it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static bool is_in(const struct blkback *k, const struct disk_spec *s)
 }
 
 /* The new image is open: the old one goes. */
-static void exchange(struct blkback *k, struct disk_spec *s, const struct image *img)
+static int exchange(struct blkback *k, struct disk_spec *s, const struct image *img)
 {
 	int rc = 0;
 
@@ -67,41 +68,52 @@ static void exchange(struct blkback *k, struct disk_spec *s, const struct image 
 		rc = blk_queue_resume(k->queue[i]);
 	if (rc) {
 		backend_fail(&k->b, rc, "the queues cannot go on: %s", strerror(-rc));
-		return;
+		return rc;
 	}
 	domain_log(k->b.domain, LOG_INFO, "drive %s: %s", k->spec.vdev,
 		   k->spec.target[0] ? k->spec.target : "empty");
 	blk_media_publish(k);
 	blkback_tell_size(k);
+	return 0;
+}
+
+int blkback_insert(struct backend *b, const char *params, char *err, size_t errlen)
+{
+	struct blkback *k = (struct blkback *)b;
+	struct disk_spec s = k->spec;
+	struct image img;
+
+	if (!k->spec.cdrom) {
+		snprintf(err, errlen, "%s is a disk, not a drive", k->spec.vdev);
+		return -EINVAL;
+	}
+	int rc = parse_params(&s, params);
+	if (rc)
+		snprintf(err, errlen, "out of memory");
+	else if (is_in(k, &s))
+		disk_spec_free(&s);
+	else if (!(rc = image_open(&img, &s, 1, err, errlen)))
+		rc = exchange(k, &s, &img);
+	else
+		disk_spec_free(&s);
+	return rc;
 }
 
 static void params_changed(void *arg)
 {
 	struct blkback *k = arg;
-	struct disk_spec s = k->spec;
-	struct image img;
-	char path[BACKEND_PATH_SIZE + 8], err[300];
+	char path[BACKEND_PATH_SIZE + 8], err[300] = "";
 
 	strcpy(path, k->b.be_path);
 	strcat(path, "/params");
 	char *params = xenstore_read(k->b.xenstore, path);
 	if (!params)
 		return; /* removed: the device is going */
-	int rc = parse_params(&s, params);
+	int rc = blkback_insert(&k->b, params, err, sizeof(err));
 	free(params);
-	if (rc)
+	if (!rc)
 		return;
-	if (is_in(k, &s)) {
-		disk_spec_free(&s);
-		return;
-	}
-	rc = image_open(&img, &s, 1, err, sizeof(err));
-	if (!rc) {
-		exchange(k, &s, &img);
-		return;
-	}
 	backend_error(&k->b, rc, "drive %s keeps what is in it: %s", k->spec.vdev, err);
-	disk_spec_free(&s);
 	blk_media_publish(k);
 }
 

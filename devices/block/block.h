@@ -26,6 +26,9 @@ struct blk_stats {
  * (also on an error). NULL and a sentence on an error. */
 struct backend *blkback_create(struct event_loop *l, struct xenstore *xs, struct domain *d,
 			       struct disk_spec *spec, char *err, size_t errlen);
+/* Puts something else into a drive: "FILE", "FORMAT:FILE", or "" to empty it. In the event
+ * loop's thread. 0, or negative errno and a sentence: what was in it is still. */
+int blkback_insert(struct backend *b, const char *params, char *err, size_t errlen);
 const struct blk_stats *blkback_stats(const struct backend *b);
 /* Bytes that were copied between the guest's pages and buffers of ours: 0 for raw disks. */
 uint64_t blkback_copied(const struct backend *b);

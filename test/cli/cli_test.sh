@@ -77,7 +77,7 @@ prints "-h is help" '^  run ' -h
 prints "version" '^xenolith [0-9]+\.[0-9]+' version
 prints "--version is version" '^xenolith [0-9]+\.[0-9]+' --version
 for verb in run info help version list console shutdown reboot destroy pause unpause sysrq mem-set vcpu-list vcpu-set \
-	vcpu-pin block-attach block-detach block-list network-attach network-detach network-list domid domname rename uptime \
+	vcpu-pin block-attach block-detach block-list cd-insert cd-eject network-attach network-detach network-list domid domname rename uptime \
 	top dmesg; do
 	prints "help $verb" "^usage: xenolith $verb" help "$verb"
 	prints "$verb --help" "^usage: xenolith $verb" "$verb" --help
@@ -121,13 +121,13 @@ for verb in shutdown reboot; do
 	verdict $? "$verb -a without domains"
 done
 for args in 'sysrq nobody h' 'mem-set nobody 64' 'vcpu-set nobody 1' 'vcpu-pin nobody all 0' 'rename nobody new' \
-	'block-attach nobody file,raw,xvda,r' 'block-detach nobody xvda' 'network-detach nobody 0' 'domid 7' \
+	'block-attach nobody file,raw,xvda,r' 'block-detach nobody xvda' 'cd-insert nobody xvda kernel' 'cd-eject nobody xvda' 'network-detach nobody 0' 'domid 7' \
 	'domid 01234567-89ab-cdef-0123-456789abcdef' 'domid a/b' 'domid .domid'; do
 	# shellcheck disable=SC2086
 	refused "$args" "there is no domain '" $args
 done
 for args in 'sysrq nobody' 'mem-set nobody' 'vcpu-set nobody' 'vcpu-pin nobody 0' 'rename nobody' 'block-attach nobody' \
-	'block-detach nobody' 'network-detach nobody'; do
+	'block-detach nobody' 'network-detach nobody' 'cd-insert nobody xvda' 'cd-eject nobody'; do
 	# shellcheck disable=SC2086
 	refused "$args: too few" "needs DOMAIN .*; see 'xenolith help" $args
 done

@@ -162,12 +162,15 @@ CMD
 
   domid=$("$xenolith" domid "$name")
   drive=/local/domain/0/backend/vbd/$domid/51744
-  store write "$drive/params" "$work/medium"
-  said 'INSERTED MEDIUM'
+  ! "$xenolith" cd-insert "$name" xvdc "$work/none" 2>"$work/refused" && grep -q 'No such file' "$work/refused" &&
+    ! "$xenolith" cd-insert "$name" xvda "$work/medium" 2>"$work/refused" && grep -q 'not a drive' "$work/refused"
+  verdict $? "what cannot be put into a drive is refused"
+  "$xenolith" cd-insert "$name" xvdc "$work/medium" && said 'INSERTED MEDIUM' &&
+    [ "$(store read "$drive/params")" = "$work/medium" ]
   verdict $? "what is put into the drive is read"
   store write "$drive/params" ""
   said EJECTED
-  verdict $? "and taken out"
+  verdict $? "and taken out by a write to its params"
   truncate -s 32M "$work/xvde"
   said GROWN
   verdict $? "a file that grows is a disk that does"

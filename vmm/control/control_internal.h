@@ -65,6 +65,7 @@ int request_log(struct call *call);
 int request_device_attach(struct call *call);
 int request_device_detach(struct call *call);
 int request_device_list(struct call *call);
+int request_media_insert(struct call *call);
 
 /* A JSON string of any bytes: what is not UTF-8 becomes '?'. */
 json_t *json_text(const char *text);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/block/block.h"
 #include "devices/xenstore/local.h"
 #include "vmm/control/control_internal.h"
 
@@ -110,6 +111,25 @@ int request_device_detach(struct call *call)
 	if (rc == CALL_LATER)
 		backend_detach(b);
 	return rc;
+}
+
+/* ---- what is in a drive ---- */
+
+/* {"device": "xvdc", "params": "FILE", "FORMAT:FILE" or ""} */
+int request_media_insert(struct call *call)
+{
+	const struct control_domain *cd = &call->control->domain;
+	const char *which, *params;
+	char why[300];
+	int rc = call_args(call, "{s:s, s:s}", "device", &which, "params", &params);
+
+	if (rc)
+		return rc;
+	struct backend *b = guest_devices_find(&cd->guest->devices, &disk_kind, which);
+	if (!b)
+		return error_set(&call->err, -ENODEV, "it has no device '%.60s'", which);
+	rc = blkback_insert(b, params, why, sizeof(why));
+	return rc ? error_set(&call->err, rc, "%s", why) : 0;
 }
 
 /* ---- list ---- */

@@ -27,6 +27,7 @@ static const struct request requests[] = {
 	{"device-attach", request_device_attach},
 	{"device-detach", request_device_detach},
 	{"device-list", request_device_list},
+	{"media-insert", request_media_insert},
 };
 
 const struct request *request_find(const char *name)
