@@ -19,7 +19,7 @@
 /* No real one comes near: what a reader may have of the disk. */
 #define MAX_READ_BYTES ((uint64_t)16 << 30)
 
-struct helper {
+struct reader_process {
 	pid_t pid;
 	int fd;
 	struct image *img;
@@ -44,7 +44,7 @@ static void on_done(struct image_io *io, int rc)
 	s->rc = rc;
 }
 
-static int read_queue(struct helper *h, uint64_t offset, size_t len)
+static int read_queue(struct reader_process *h, uint64_t offset, size_t len)
 {
 	struct iovec v = {.iov_base = h->buf, .iov_len = len};
 	struct sync_io s = {.io = {.op = IMAGE_READ,
@@ -66,7 +66,7 @@ static int read_queue(struct helper *h, uint64_t offset, size_t len)
 	return s.rc;
 }
 
-static int read_disk(struct helper *h, uint64_t offset, size_t len)
+static int read_disk(struct reader_process *h, uint64_t offset, size_t len)
 {
 	size_t done = 0;
 
@@ -85,7 +85,7 @@ static int read_disk(struct helper *h, uint64_t offset, size_t len)
 
 /* ---- the socket ---- */
 
-static bool get(const struct helper *h, void *data, size_t len)
+static bool get(const struct reader_process *h, void *data, size_t len)
 {
 	while (len) {
 		ssize_t n = read(h->fd, data, len);
@@ -99,7 +99,7 @@ static bool get(const struct helper *h, void *data, size_t len)
 	return true;
 }
 
-static bool put(const struct helper *h, const void *data, size_t len)
+static bool put(const struct reader_process *h, const void *data, size_t len)
 {
 	while (len) {
 		ssize_t n = send(h->fd, data, len, MSG_NOSIGNAL);
@@ -114,7 +114,7 @@ static bool put(const struct helper *h, const void *data, size_t len)
 }
 
 /* A file that it found; NULL for none. */
-static bool get_file(const struct helper *h, void **data, uint64_t size, size_t limit)
+static bool get_file(const struct reader_process *h, void **data, uint64_t size, size_t limit)
 {
 	*data = NULL;
 	if (size > limit)
@@ -134,7 +134,7 @@ static void make_printable(char *text, size_t size)
 			*text = '?';
 }
 
-static int take_answer(struct helper *h, struct boot_found *f, struct error *err)
+static int take_answer(struct reader_process *h, struct boot_found *f, struct error *err)
 {
 	struct boot_answer *a = malloc(sizeof(*a));
 	int rc = -EPROTO;
@@ -162,7 +162,7 @@ static int take_answer(struct helper *h, struct boot_found *f, struct error *err
 }
 
 /* -EPROTO without a sentence: it does not keep to the rules, or is gone. */
-static int serve(struct helper *h, struct boot_found *f, struct error *err)
+static int serve(struct reader_process *h, struct boot_found *f, struct error *err)
 {
 	struct boot_ask ask;
 
@@ -182,7 +182,7 @@ static int serve(struct helper *h, struct boot_found *f, struct error *err)
 	}
 }
 
-static int end_of(struct helper *h, struct error *err)
+static int end_of(struct reader_process *h, struct error *err)
 {
 	int status = 0;
 
@@ -202,7 +202,7 @@ static int end_of(struct helper *h, struct error *err)
 	return error_set(err, -EIO, "it is damaged");
 }
 
-static int start(struct helper *h, const struct boot_wish *w, struct error *err)
+static int start(struct reader_process *h, const struct boot_wish *w, struct error *err)
 {
 	int fd[2];
 
@@ -223,7 +223,7 @@ static int start(struct helper *h, const struct boot_wish *w, struct error *err)
 static int search(struct image *img, struct boot_found *f, const struct boot_wish *w,
 		  struct error *err)
 {
-	struct helper h = {.img = img, .buf = malloc(BOOT_READ_MAX)};
+	struct reader_process h = {.img = img, .buf = malloc(BOOT_READ_MAX)};
 	int rc = h.buf ? 0 : error_set(err, -ENOMEM, "out of memory");
 
 	if (!rc && img->fd < 0) {
