@@ -65,6 +65,8 @@ help:
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
+	@echo 'make check-net     an interface comes and goes in a running guest (RUNS=300)'
+	@echo 'make bench-net     TCP of a guest, behind the NAT and on a cable to another (SIZE=MiB)'
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
@@ -179,6 +181,18 @@ check-fio: needs-test
 	@test/lib/needs.sh bench
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites test/linux/fio.sh
+
+# An interface is attached to a running guest and detached, many times.
+.PHONY: check-net
+check-net: needs-test
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/net.sh cycles $(or $(RUNS),300)"
+
+# What a guest's network gives, with every byte verified.
+.PHONY: bench-net
+bench-net: needs-test
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/linux/net.sh speed $(or $(SIZE),256)
 
 # FORMAT=qcow2: instead of raw. FIELDS=,no-persistent: without a feature.
 .PHONY: bench-block

@@ -39,8 +39,10 @@ verdict() { # STATUS NAME [CONSOLE]
   fi
 }
 
-# ramdisk NAME: commands on standard input. Each guest has what follows.
+# ramdisk NAME [FILE:/PATH]: commands on standard input. Each guest has what follows.
 ramdisk() {
+  local name=$1
+  shift
   {
     cat <<'CMD'
 insmod /xen-netfront.ko
@@ -66,8 +68,8 @@ ip link set lo up
 CMD
     cat
     echo "dmesg | grep -E 'WARNING|BUG:|Oops|net eth|vif' | grep -vE 'Return Stack Overflow|Device with no driver' | sed 's/^/BAD: /'"
-  } >"$work/$1.cmd"
-  guests/linux/ramdisk.sh "$work/$1.gz" "$work/$1.cmd" "$front:/xen-netfront.ko"
+  } >"$work/$name.cmd"
+  guests/linux/ramdisk.sh "$work/$name.gz" "$work/$name.cmd" "$front:/xen-netfront.ko" "$@"
 }
 
 # run NAME OPTIONS...: its console in $work/NAME.out, statistics in NAME.stats
@@ -282,59 +284,61 @@ CMD
 
 # ---- figures ----
 
-figures() { # NAME MiB
-  python3 - "$work/$1.stats" "$work/$1.out" "$1" "$2" <<'PY'
-import json, re, sys
+# Of one guest: its own, and those of our side.
+figures() { # NAME
+  tr -d '\r' <"$work/$1.out" | sed -n "s/^BLAST \(sent\|got\) [0-9]* [0-9a-f]* .* s \(.*\)/# $1: \1 \2/p"
+  python3 - "$work/$1.stats" "$1" <<'PY'
+import json, sys
 s = json.load(open(sys.argv[1]))
-mib = float(sys.argv[4])
 v = list(s["vifs"].values())[0]
-for what, seconds in re.findall(r"TIME (\S+) ([\d.]+)", open(sys.argv[2]).read()):
-    print("# %s: %s %.2f MB/s" % (sys.argv[3], what, mib * 1.048576 / float(seconds)))
 packets = v["tx_packets"] + v["rx_packets"]
 data = v["tx_bytes"] + v["rx_bytes"]
-exits = sum(s["exits"].values())
-print("# %s: %d packets, %.1f KB each; %.2f packets per event to the guest, %.2f per wake-up of ours" % (
-    sys.argv[3], packets, data / packets / 1e3, packets / max(v["notifications"], 1), packets / max(v["wakeups"], 1)))
-print("# %s: %.1f exits per packet (boot included), %.2f copies of each byte by us" % (
-    sys.argv[3], exits / packets, v["copied_bytes"] / data))
+print("# %s: %d packets of %.1f KB; %.2f to an event to the guest, %.2f to a wake-up of ours" % (
+    sys.argv[2], packets, data / packets / 1e3, packets / max(v["notifications"], 1), packets / max(v["wakeups"], 1)))
+print("# %s: %.1f exits to a packet, %.0f to a MB (boot included); each byte was copied %.2f times by us" % (
+    sys.argv[2], sum(s["exits"].values()) / packets, sum(s["exits"].values()) / data * 1e6, v["copied_bytes"] / data))
 PY
+}
+
+# Every sum of a sender's is one of a receiver's.
+blasts_match() { # FILE... NR
+  cat "${@:1:$#-1}" | tr -d '\r' | awk -v want="${*: -1}" '
+    /^BLAST sent/ {sent[$3 " " $4]++; n++} /^BLAST got/ {got[$3 " " $4]++}
+    END {for (s in sent) if (sent[s] != got[s]) exit 1; exit n != want}'
 }
 
 speed() {
   local mib=$1 in out
+  gcc -O2 -static -o "$work/blast" test/linux/blast.c || exit 1
   in=$($host port) out=$($host port)
-  dd if=/dev/zero of="$work/give" bs=1M count="$mib" 2>/dev/null
-  $host serve 127.0.0.1 "$in" "$work/got" & pids+=($!)
-  $host offer 127.0.0.1 "$out" "$work/give" & pids+=($!)
-  timed='timed() { a=$(cut -d" " -f1 /proc/uptime); shift; "$@"; b=$(cut -d" " -f1 /proc/uptime); }
-took() { awk "BEGIN{print \"TIME $1\", $b - $a}"; }'
-  ramdisk nat <<CMD
-$timed
+  "$work/blast" take "$in" >"$work/host1" & pids+=($!)
+  "$work/blast" give "$out" "$mib" >"$work/host2" & pids+=($!)
+  ramdisk nat "$work/blast:/bin/blast" <<CMD
 has eth0; ip link set eth0 up; lease eth0
-timed x sh -c 'dd if=/dev/zero bs=64k count=$((mib * 16)) 2>/dev/null | nc 10.0.2.2 $in'; took to-host
-timed x sh -c 'nc 10.0.2.2 $out </dev/null >/dev/null'; took from-host
+blast send 10.0.2.2 $in $mib
+blast fetch 10.0.2.2 $out
 CMD
   run nat --vif ""
-  figures nat "$mib"
-  ramdisk a <<CMD
-$timed
+  blasts_match "$work"/{nat.out,host1,host2} 2
+  verdict $? "speed: NAT: $mib MiB each way, as they were" nat.out
+  figures nat
+  ramdisk a "$work/blast:/bin/blast" <<CMD
 has eth0; ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0
-take 7000 /dev/null
-timed x sh -c 'dd if=/dev/zero bs=64k count=$((mib * 16)) 2>/dev/null | nc 10.9.0.2 7000'; took a-to-b
+blast take 7000; blast send 10.9.0.2 7000 $mib
 CMD
-  ramdisk b <<CMD
-$timed
+  ramdisk b "$work/blast:/bin/blast" <<CMD
 has eth0; ip link set eth0 up; ip addr add 10.9.0.2/24 dev eth0
-until ping -c 1 -w 1 10.9.0.1 >/dev/null; do sleep 0.2; done; sleep 1
-timed x sh -c 'dd if=/dev/zero bs=64k count=$((mib * 16)) 2>/dev/null | nc 10.9.0.1 7000'; took b-to-a
-take 7000 /dev/null
+until ping -c 1 -w 1 10.9.0.1 >/dev/null; do sleep 0.2; done
+blast send 10.9.0.1 7000 $mib; blast take 7000
 CMD
   run a --vif "path=$work/cable" & pids+=($!)
   local a=$!
   run b --vif "path=$work/cable"
   wait $a
-  figures a "$mib"
-  figures b "$mib"
+  blasts_match "$work"/{a,b}.out 2
+  verdict $? "speed: cable: $mib MiB each way, as they were" a.out
+  figures a
+  figures b
 }
 
 case $mode in
