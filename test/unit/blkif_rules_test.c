@@ -368,6 +368,47 @@ START_TEST(a_page_of_many_segments)
 }
 END_TEST
 
+/* Whatever is in a slot, it is answered, and nothing stays in use. */
+START_TEST(slots_of_any_bytes)
+{
+	grant_ref_t ref[4];
+	blkif_response_t r;
+	unsigned okay = 0;
+
+	start("rw", true);
+	for (unsigned i = 0; i < 4; i++)
+		front_page(f, i == 1, &ref[i]);
+	srand(4711);
+	for (unsigned i = 0; i < 4000; i++) {
+		for (unsigned n = 0; n < 8; n++) {
+			blkif_request_t *q = front_request(f, 0, 0);
+			uint64_t id = q->id;
+			for (unsigned k = 0; k < sizeof(*q); k++)
+				((uint8_t *)q)[k] = (uint8_t)rand();
+			q->id = id;
+			q->operation = (uint8_t)(rand() % 9);
+			if (rand() % 2) { /* nearly right */
+				q->nr_segments = (uint8_t)(rand() % 13);
+				q->sector_number = (uint64_t)(rand() % (FRONT_IMAGE_SIZE / 500));
+				for (unsigned k = 0; k < 11; k++)
+					q->seg[k] = (struct blkif_request_segment){
+						ref[rand() % 4], (uint8_t)(rand() % 9),
+						(uint8_t)(rand() % 9)};
+			}
+		}
+		front_push(f, 0);
+		for (unsigned n = 0; n < 8; n++) {
+			ck_assert(front_response(f, 0, &r));
+			okay += r.status == BLKIF_RSP_OKAY;
+		}
+	}
+	ck_assert_uint_gt(okay, 500);
+	front_state(f, XenbusStateClosing);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(front_in_use(f, ref[i]), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -381,6 +422,7 @@ int main(void)
 		discards_of_large_sectors,
 		persistent_and_read_only,
 		a_page_of_many_segments,
+		slots_of_any_bytes,
 	};
 
 	return RUN_TESTS("blkif_rules", nothing, teardown, tests);
