@@ -85,9 +85,12 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 	struct netback *v = s->q->vif;
 	const struct packet *p = s->p;
 	uint32_t n = p->len - s->done < room(v) ? p->len - s->done : room(v);
-	struct netif_rx_response r = {.id = req->id};
+	/* As io/netif.h has it. netback leaves the offset at 0 and counts the headroom in
+	 * the size; netfront takes the first page's offset from the extra info, and would
+	 * take that much too many bytes. */
+	struct netif_rx_response r = {
+		.id = req->id, .offset = (uint16_t)v->xdp_headroom, .status = (int16_t)n};
 
-	r.status = (int16_t)(v->xdp_headroom + n);
 	if (grant_backend_copy_to(v->b.domain, req->gref, v->xdp_headroom, p->data + s->done, n)) {
 		r.status = NETIF_RSP_ERROR;
 		v->stats.rx_errors++;

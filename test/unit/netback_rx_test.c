@@ -434,14 +434,20 @@ START_TEST(xdp_headroom)
 	netfront_peer_send(f, NULL, frame, len);
 	ck_assert(netfront_rx_response(f, 0, &r, &page));
 	ck_assert_uint_eq(r.flags, NETRXF_extra_info);
-	ck_assert_uint_eq(r.offset, 0);
-	ck_assert_int_eq(r.status, 256 + len);
+	ck_assert_uint_eq(r.offset, 256);
+	ck_assert_int_eq(r.status, len);
 	ck_assert_mem_eq(page + 256, frame, len);
 	ck_assert(netfront_rx_response(f, 0, &r, &page));
 	struct netif_extra_info e;
 	memcpy(&e, &r, sizeof(e));
 	ck_assert_uint_eq(e.type, 5);
 	ck_assert_uint_eq(e.u.pad[0], 256);
+	/* Of several pages each has it. */
+	len = frame_tcp4(frame, 1, 9000);
+	netfront_peer_send(f, NULL, frame, len);
+	ck_assert_int_eq(receive(0), len);
+	ck_assert_mem_eq(got, frame, len);
+	ck_assert_uint_eq(extra[5].u.pad[0], 256);
 	/* No room is left for data: nothing comes, nothing breaks. */
 	netfront_write(f, "xdp-headroom", 65535);
 	netfront_state(f, XenbusStateReconfiguring);
