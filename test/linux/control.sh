@@ -144,6 +144,11 @@ more_ticks() { [ "$(ticks)" -gt "$before" ]; }
 wait_for more_ticks; verdict $? "and it goes on"
 fails 1 "domain 'one': it is not paused" unpause one
 
+timeout 120 perl test/linux/control_pauses.pl "$XDG_RUNTIME_DIR/xenolith/one/control.sock" 200 2>"$work/err"
+verdict $? "200 pauses: nothing runs in any of them"
+before=$(ticks)
+wait_for more_ticks; verdict $? "and it goes on after them"
+
 # ---- changing ----
 n=$(lines)
 x vcpu-set one 2; wait_for seen_since "$n" 'cpus 0-1'; verdict $? "vcpu-set 2: the guest has two"
