@@ -313,7 +313,7 @@ START_TEST(mutated_lines)
 	uint32_t seed = 1;
 	int fd = dial();
 
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < 1500; i++) {
 		char line[300];
 		strcpy(line, lines[i % 8]);
 		size_t len = strlen(line);
