@@ -218,7 +218,7 @@ cycles() { # JOB NAME N
   local pid before after
   wait_for READY "$2" "$1"
   pid=$(pgrep -f -- "run --name net-$$-$2 " | while read -r p; do
-    [ "$(cat /proc/$p/comm)" = xenolith ] && echo "$p"; done | head -n 1)
+    [ "$(cat /proc/$p/comm)" = timeout ] || echo "$p"; done | head -n 1)
   if [ -z "$pid" ] || [ ! -S "$rundir/net-$$-$2/xenstore.sock" ] || ! command -v xenstore-ls >/dev/null; then
     echo "ok - net: attach and detach # SKIP no socket of the domain, or no xenstore-ls"
     return
