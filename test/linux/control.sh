@@ -112,13 +112,14 @@ x list -v two
 uuid=$(sed -nE 's/.* ([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}) .*/\1/p' "$work/got")
 [ "$("$xenolith" domid "$uuid")" = "$id2" ]; verdict $? "list -v, and a domain by its uuid"
 x list -l
-perl -MJSON::PP -e '
-  my $l = decode_json(join "", <STDIN>);
-  my ($one) = grep { $_->{config}{c_info}{name} eq "one" } @$l;
-  my $b = $one->{config}{b_info};
-  exit !(@$l == 2 && $one->{domid} == $ARGV[0] && $one->{config}{c_info}{type} eq "pv" &&
-    $b->{max_vcpus} == 2 && "@{$b->{avail_vcpus}}" eq "0" && $b->{target_memkb} == 262144);' \
-  "$id1" <"$work/got" 2>"$work/err"
+/usr/bin/python3 -c '
+import json, sys
+l = json.load(sys.stdin)
+one = [d for d in l if d["config"]["c_info"]["name"] == "one"][0]
+c, b = one["config"]["c_info"], one["config"]["b_info"]
+assert len(l) == 2 and one["domid"] == int(sys.argv[1]) and c["type"] == "pv", l
+assert b["max_vcpus"] == 2 and b["avail_vcpus"] == [0] and b["target_memkb"] == 262144, b
+' "$id1" <"$work/got" 2>"$work/err"
 verdict $? "list -l is JSON"
 x vcpu-list one
 [ "$(awk 'NR > 1 { print $1, $3, $4 == "-" }' "$work/got")" = "$(printf 'one 0 0\none 1 1')" ]
@@ -144,7 +145,8 @@ more_ticks() { [ "$(ticks)" -gt "$before" ]; }
 wait_for more_ticks; verdict $? "and it goes on"
 fails 1 "domain 'one': it is not paused" unpause one
 
-timeout 120 perl test/linux/control_pauses.pl "$XDG_RUNTIME_DIR/xenolith/one/control.sock" 200 2>"$work/err"
+timeout 120 /usr/bin/python3 test/linux/control_client.py pauses \
+  "$XDG_RUNTIME_DIR/xenolith/one/control.sock" 200 2>"$work/err"
 verdict $? "200 pauses: nothing runs in any of them"
 before=$(ticks)
 wait_for more_ticks; verdict $? "and it goes on after them"
@@ -220,7 +222,7 @@ wait_for seen_since "$n" 'nets lo'; verdict $? "the guest has it no more"
 pid1=${pids[0]}
 state() { ls "/proc/$pid1/fd" | wc -l; }
 before=$(state)
-timeout 300 perl test/linux/control_client.pl \
+timeout 300 /usr/bin/python3 test/linux/control_client.py cycles \
   "$XDG_RUNTIME_DIR/xenolith/one/control.sock" "$work/disk" 100 2>"$work/err"
 verdict $? "100 times attached and detached"
 [ "$(state)" = "$before" ]; verdict $? "no descriptor is left of them"

@@ -36,7 +36,7 @@ for ((i = 0; i < 900; i++)); do grep -aq 'ready now' "$work/log" 2>/dev/null && 
 grep -aq 'ready now' "$work/log"
 verdict $? "the guest boots"
 
-cycles() { perl test/linux/control_client.pl "$dir/control.sock" "$work/disk" "$1"; }
+cycles() { /usr/bin/python3 test/linux/control_client.py cycles "$dir/control.sock" "$work/disk" "$1"; }
 
 # Our memory without the guest's, in KiB.
 memory() {
