@@ -201,6 +201,11 @@ long mmu_update_one(uint64_t ptr, uint64_t val, domid_t dom);
 #define PTE_LEAF  (PTE_P | PTE_US | PTE_A)
 #define PTE_TABLE (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 
+/* ---- grants.c ---- */
+long gnttab(unsigned cmd, void *arg, unsigned count); /* grant_table_op */
+/* The domain's number: no call tells it, a port to itself does. Takes two ports. */
+domid_t own_domid(void);
+
 /* ---- user.c ---- */
 /* User mode's three pages, in an address space of their own. */
 #define USER_CODE  0x400000UL

@@ -11,22 +11,6 @@ static grant_entry_v1_t *table;
 static uint8_t *page, *at, *spare, *lost;
 static domid_t me;
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
-static void find_me(void)
-{
-	struct evtchn_status s = {.dom = DOMID_SELF};
-	evtchn_port_t send;
-
-	s.port = evtchn_loop(&send);
-	if (HCALL(event_channel_op, EVTCHNOP_status, &s) || s.status != EVTCHNSTAT_interdomain)
-		fail("no status");
-	me = s.u.interdomain.dom;
-}
-
 static void grant(grant_ref_t ref, uint64_t frame, uint16_t flags, domid_t dom)
 {
 	table[ref].flags = 0;
@@ -239,7 +223,7 @@ void guest_main(void)
 	struct gnttab_setup_table s = {.dom = DOMID_SELF, .nr_frames = 1};
 	xen_pfn_t frames[1];
 
-	find_me();
+	me = own_domid();
 	set_xen_guest_handle(s.frame_list, frames);
 	gnttab(GNTTABOP_setup_table, &s, 1);
 	map_page(table_va, frames[0] << 12 | PTE_LEAF | PTE_RW, UVMF_INVLPG);

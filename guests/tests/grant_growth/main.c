@@ -14,22 +14,6 @@ static uint64_t status_frames[MAX_FRAMES + 1];
 static uint8_t *page, *to;
 static domid_t me;
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
-static void find_me(void)
-{
-	struct evtchn_status s = {.dom = DOMID_SELF};
-	evtchn_port_t send;
-
-	s.port = evtchn_loop(&send);
-	if (HCALL(event_channel_op, EVTCHNOP_status, &s) || s.status != EVTCHNSTAT_interdomain)
-		fail("no status");
-	me = s.u.interdomain.dom;
-}
-
 static void setup(unsigned nr)
 {
 	struct gnttab_setup_table s = {.dom = DOMID_SELF, .nr_frames = nr, .status = 77};
@@ -104,7 +88,7 @@ static void grant_2(grant_ref_t ref)
 
 void guest_main(void)
 {
-	find_me();
+	me = own_domid();
 	page = page_alloc();
 	to = page_alloc();
 	memset(page, 0x5a, PAGE_SIZE);

@@ -9,22 +9,6 @@ static grant_entry_v1_t *table;
 static xen_pfn_t frames[8];
 static grant_handle_t handles[600];
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
-static domid_t find_me(void)
-{
-	struct evtchn_status s = {.dom = DOMID_SELF};
-	evtchn_port_t send;
-
-	s.port = evtchn_loop(&send);
-	if (HCALL(event_channel_op, EVTCHNOP_status, &s) || s.status != EVTCHNSTAT_interdomain)
-		fail("no status");
-	return s.u.interdomain.dom;
-}
-
 static void setup(unsigned nr)
 {
 	struct gnttab_setup_table s = {.dom = DOMID_SELF, .nr_frames = nr, .status = 77};
@@ -63,7 +47,7 @@ void guest_main(void)
 {
 	static uint8_t table_va[PAGE_SIZE] __attribute__((aligned(4096)));
 	struct gnttab_set_version v = {.version = 2};
-	domid_t me = find_me();
+	domid_t me = own_domid();
 	uint8_t *page = page_alloc();
 	unsigned nr = 0;
 	int status = 0;

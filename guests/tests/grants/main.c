@@ -10,11 +10,6 @@ static grant_entry_v1_t *table;
 static uint8_t table_va[PAGE_SIZE] __attribute__((aligned(4096), section(".bss.pages")));
 static uint8_t *from, *to;
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
 static void grant(grant_ref_t ref, void *page, uint16_t flags, domid_t dom)
 {
 	table[ref].frame = mfn_of(page);

@@ -11,22 +11,6 @@ static grant_status_t *status;
 static uint8_t *granted, *at;
 static domid_t me;
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
-static void find_me(void)
-{
-	struct evtchn_status s = {.dom = DOMID_SELF};
-	evtchn_port_t send;
-
-	s.port = evtchn_loop(&send);
-	if (HCALL(event_channel_op, EVTCHNOP_status, &s) || s.status != EVTCHNSTAT_interdomain)
-		fail("no status");
-	me = s.u.interdomain.dom;
-}
-
 static void full(grant_ref_t ref, const void *page, uint16_t flags)
 {
 	table[ref].full_page.frame = mfn_of(page);
@@ -122,7 +106,7 @@ void guest_main(void)
 	uint64_t status_frames[1];
 	long rc;
 
-	find_me();
+	me = own_domid();
 	set_xen_guest_handle(f.frame_list, status_frames);
 	rc = gnttab(GNTTABOP_get_status_frames, &f, 1);
 	say("status frames of version 1: %e, status %d", rc, f.status);

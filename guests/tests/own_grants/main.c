@@ -10,11 +10,6 @@ static grant_entry_v1_t *table;
 static uint8_t *granted, *at, *at2;
 static domid_t me;
 
-static long gnttab(unsigned cmd, void *arg, unsigned count)
-{
-	return HCALL(grant_table_op, cmd, arg, count);
-}
-
 static void grant(grant_ref_t ref, const void *page, uint16_t flags)
 {
 	table[ref].frame = mfn_of(page);
@@ -70,18 +65,6 @@ static void copy_to(const char *what, grant_ref_t dst)
 	    table[dst].flags);
 }
 
-/* There is no call that tells a domain its number; a port to itself does. */
-static void find_me(void)
-{
-	struct evtchn_status s = {.dom = DOMID_SELF};
-	evtchn_port_t send;
-
-	s.port = evtchn_loop(&send);
-	if (HCALL(event_channel_op, EVTCHNOP_status, &s) || s.status != EVTCHNSTAT_interdomain)
-		fail("no status");
-	me = s.u.interdomain.dom;
-}
-
 void guest_main(void)
 {
 	static uint8_t table_va[PAGE_SIZE] __attribute__((aligned(4096)));
@@ -91,7 +74,7 @@ void guest_main(void)
 	xen_pfn_t frames[1];
 	uint64_t *l1 = page_alloc();
 
-	find_me();
+	me = own_domid();
 	set_xen_guest_handle(s.frame_list, frames);
 	gnttab(GNTTABOP_setup_table, &s, 1);
 	map_page(table_va, frames[0] << 12 | PTE_LEAF | PTE_RW, UVMF_INVLPG);
