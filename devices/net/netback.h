@@ -93,6 +93,14 @@ uint64_t vif_now(void);
 void vif_timer_at(struct netback *v, uint64_t when);
 void vif_broken(struct netback *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* vif_keys.c */
+unsigned vif_max_queues(const struct netback *v);
+/* What a backend_class publishes. */
+int vif_publish(struct backend *b);
+/* A key of the frontend's that is 0 or 1. */
+bool vif_flag(struct netback *v, const char *key, bool otherwise);
+void vif_read_features(struct netback *v);
+
 /* vif_tx.c */
 /* Takes what the guest sends, VIF_BUDGET packets at most. */
 void vif_tx_serve(struct vif_queue *q);
