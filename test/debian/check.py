@@ -218,7 +218,7 @@ def again(debian):
     say("powering off")
     guest.type("poweroff")
     status = guest.ends()
-    verdict(status == 0 and re.search(r"reboot: (Power down|System halted)", guest.log), "poweroff", f"status {status}\n{guest.log}")
+    verdict(status == 0 and re.search(r"reboot: .*(Power down|System halted)", guest.log), "poweroff", f"status {status}\n{guest.log}")
     verdict(*((c := debian.fsck())[0], "its file system is clean then", c[1]))
     guest.kill()
 
