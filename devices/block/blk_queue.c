@@ -182,7 +182,8 @@ void blk_queue_pause(struct blk_queue *q)
 		q->stop = true;
 		eventfd_write(q->stop_fd, 1);
 		pthread_join(q->thread, NULL);
-		q->started = q->stop = false;
+		q->started = false;
+		q->stop = false;
 	}
 	/* Its descriptor leaves epoll_fd as it is closed. */
 	image_queue_destroy(q->image);

@@ -42,15 +42,19 @@ static int request(uint8_t op, uint64_t sector, bool data)
 /* Is the page at `offset` still without a place on the disk? */
 static bool is_delayed(uint64_t offset)
 {
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = {.map = {.fm_start = offset, .fm_length = PAGE_SIZE, .fm_extent_count = 1}};
+	struct fiemap *m = calloc(1, sizeof(*m) + sizeof(m->fm_extents[0]));
 	int fd = open(f->image, O_RDONLY);
-	int rc = ioctl(fd, FS_IOC_FIEMAP, &m);
+
+	m->fm_start = offset;
+	m->fm_length = PAGE_SIZE;
+	m->fm_extent_count = 1;
+	int rc = ioctl(fd, FS_IOC_FIEMAP, m);
+	bool delayed = !rc && m->fm_mapped_extents &&
+		       m->fm_extents[0].fe_flags & FIEMAP_EXTENT_DELALLOC;
 
 	close(fd);
-	return !rc && m.map.fm_mapped_extents && m.extent.fe_flags & FIEMAP_EXTENT_DELALLOC;
+	free(m);
+	return delayed;
 }
 
 START_TEST(flushes_and_barriers_without_data)

@@ -156,7 +156,7 @@ START_TEST(bytes_one_by_one)
 	}
 	for (size_t i = 0; i < 6; i++) {
 		ck_assert_uint_eq(waiting(), 0);
-		put("domid" + i, 1);
+		put(&"domid"[i], 1);
 		kick();
 	}
 	expect_domid(9);
