@@ -334,6 +334,29 @@ static bool event_queued(const struct kvm_run *run)
 	       e->nmi.injected;
 }
 
+#define INT3	   0xcc
+#define RE_KICK_NS 20000
+
+/* KVM does not tell of a breakpoint exception that it has queued (kvm_vcpu_ioctl_x86_get_
+ * vcpu_events: not the soft ones), and other registers would lose it or put it elsewhere.
+ * So the guest goes on where it is when it stands before an int3, or may stand behind one
+ * that it has executed; code can also just begin behind a byte like that. Then the kick
+ * comes again soon. */
+static bool breakpoint_queued(struct cpu *c, uint64_t rip)
+{
+	uint8_t b[2];
+
+	if (!guest_copy_from(c->vcpu, b, rip, 1) && b[0] == INT3)
+		return true;
+	if (guest_copy_from(c->vcpu, b, rip - 1, 1) ||
+	    (b[0] != INT3 &&
+	     (b[0] != 3 || guest_copy_from(c->vcpu, b, rip - 2, 2) || b[0] != 0xcd)))
+		return false;
+	cpu_arm_timer(c, RE_KICK_NS);
+	c->signalled = true; /* what was armed is to be armed again */
+	return true;
+}
+
 /* KVM_RUN was interrupted. Same results as decode_io. */
 static int interrupted(struct cpu *c, struct cpu_exit *x)
 {
@@ -342,6 +365,8 @@ static int interrupted(struct cpu *c, struct cpu_exit *x)
 	if (event_queued(c->run))
 		return 1; /* it must be delivered first: its rip is right only then */
 	if ((c->sregs.cs.selector & 3) == 3) {
+		if (breakpoint_queued(c, rip))
+			return 1;
 		collect_direct(c);
 	} else if (!in_ops(rip)) {
 		return 1; /* on its way out: the exit comes */
