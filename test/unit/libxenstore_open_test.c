@@ -227,13 +227,10 @@ START_TEST(no_descriptor_is_inherited)
 	ck_assert(xs_watch(h, "/a", "t"));
 	ck_assert_int_ge(xs_fileno(h), 0);
 	last = dup(0);
-	/* Those of the script's thread are not ours. */
+	/* The script's thread has opened some, too; it may be closing them. */
 	for (int fd = first; fd < last; fd++) {
-		struct sockaddr_un a;
-		socklen_t len = sizeof(a);
-		bool is_socket = !getpeername(fd, (struct sockaddr *)&a, &len);
-		if (!is_socket || len > sizeof(sa_family_t))
-			ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		int flags = fcntl(fd, F_GETFD);
+		ck_assert(flags < 0 || flags & FD_CLOEXEC);
 	}
 	close(last);
 	xs_close(h);

@@ -93,7 +93,7 @@ static void *serve(void *arg)
 	size_t i = 0;
 
 	if (fd < 0)
-		fd = accept(listen_fd, NULL, NULL);
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (serve_fn)
 		serve_fn(fd);
 	while (i < nr_steps && go_through(&steps[i]))
