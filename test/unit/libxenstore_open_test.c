@@ -220,19 +220,20 @@ END_TEST
 
 START_TEST(no_descriptor_is_inherited)
 {
+	bool before[256];
+
+	/* Whoever runs the tests may have left us some. */
+	for (int fd = 0; fd < 256; fd++)
+		before[fd] = fcntl(fd, F_GETFD) >= 0;
 	TEST_STORE(WANT(XS_WATCH, 0, "/a\0t"), SEND(XS_WATCH, 0, "OK"));
-	int first = dup(0), last;
-	close(first);
 	struct xs_handle *h = xs_open(0);
 	ck_assert(xs_watch(h, "/a", "t"));
 	ck_assert_int_ge(xs_fileno(h), 0);
-	last = dup(0);
 	/* The script's thread has opened some, too; it may be closing them. */
-	for (int fd = first; fd < last; fd++) {
-		int flags = fcntl(fd, F_GETFD);
+	for (int fd = 0; fd < 256; fd++) {
+		int flags = before[fd] ? FD_CLOEXEC : fcntl(fd, F_GETFD);
 		ck_assert(flags < 0 || flags & FD_CLOEXEC);
 	}
-	close(last);
 	xs_close(h);
 	test_store_end();
 }
