@@ -23,4 +23,26 @@ int run_option_verbose(void *into, const char *value, struct error *err);
 /* A regular file with something in it that we may read; `what` is it. */
 int run_check_file(const char *what, const char *path, struct error *err);
 
+/* Rows of both verbs' tables. */
+/* clang-format off */
+#define RUN_OPTION_ROWS \
+	{.name = "profile", \
+	 .arg = "NAME", \
+	 .help = "version of Xen to imitate: xen-3.0.1, xen-3.0.2,\nxen-4.17 (default)", \
+	 .parse = run_option_profile}, \
+	{.name = "p2m", \
+	 .arg = "ORDER", \
+	 .help = "machine frames of the guest's memory: identity (default),\n" \
+		 "or shuffle[:SEED] to tell pfns from mfns", \
+	 .parse = run_option_p2m}, \
+	{.name = "monitor", \
+	 .arg = "KIND", \
+	 .help = "where hypercalls are handled: auto (default), forward", \
+	 .parse = run_option_monitor}, \
+	{.name = "gate", \
+	 .arg = "KIND", \
+	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall", \
+	 .parse = run_option_gate}
+/* clang-format on */
+
 #endif
