@@ -23,7 +23,7 @@ listed() { sed -n "/^= $1\$/,/^= /{/^[<>]/p}" "$talks/differences"; }
 for name in "$@"; do
   name=${name%.talk}
   sed 1d "$talks/$name.xen" >"$work/want"
-  /usr/bin/python3 test/xenstore/talk.py "$talks/$name.talk" "$store" >"$work/got" 2>"$work/err"
+  timeout -s KILL 300 /usr/bin/python3 test/xenstore/talk.py "$talks/$name.talk" "$store" >"$work/got" 2>"$work/err"
   status=$?
   diff "$work/want" "$work/got" | grep '^[<>]' >"$work/found"
   listed "$name" >"$work/listed"
