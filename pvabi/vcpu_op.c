@@ -74,6 +74,10 @@ static long down(struct vcpu *v, void *arg, const uint64_t *args)
 	for_each_vcpu (v->domain, other)
 		if (other != t && !is_down(other))
 			last = false;
+	/* Who sees that it is down must not see it running (another's thread does that
+	 * on its own way out). */
+	if (!last && t == v)
+		vcpu_runstate_change(v, RUNSTATE_offline, v->domain->ops->system_time(v->domain));
 	if (last)
 		domain_shutdown(v->domain, SHUTDOWN_poweroff);
 	else if (!(atomic_fetch_or(&t->pause_flags, VPF_DOWN) & VPF_DOWN))

@@ -13,13 +13,13 @@
 #include "vmm/monitor.h"
 
 enum cpu_exit_kind {
-	CPU_EXIT_TRAP,	    /* exception `vector` of the guest */
-	CPU_EXIT_SYSCALL,   /* 64-bit `syscall`; rip behind it */
-	CPU_EXIT_SYSCALL32, /* from compatibility mode */
-	CPU_EXIT_HYPERCALL, /* vmcall/vmmcall; rip behind it */
+	CPU_EXIT_TRAP,	     /* exception `vector` of the guest */
+	CPU_EXIT_SYSCALL,    /* 64-bit `syscall`; rip behind it */
+	CPU_EXIT_SYSCALL32,  /* from compatibility mode */
+	CPU_EXIT_HYPERCALL,  /* vmcall/vmmcall; rip behind it */
 	CPU_EXIT_IRET_FAULT, /* the guest's context could not be loaded */
-	CPU_EXIT_KICK,	    /* nothing happened, or somebody asked for us */
-	CPU_EXIT_FATAL,	    /* KVM cannot go on; cpu_exit.text says why */
+	CPU_EXIT_KICK,	     /* nothing happened, or somebody asked for us */
+	CPU_EXIT_FATAL,	     /* KVM cannot go on; cpu_exit.text says why */
 	NR_CPU_EXITS
 };
 
@@ -50,11 +50,11 @@ struct cpu {
 	struct kvm_run *run;
 
 	/* What must be loaded before the next entry. */
-	bool started;	       /* segment registers were loaded once */
-	bool at_monitor;       /* CPL is 0 in KVM's registers */
-	bool sregs_dirty;      /* run->s.regs.sregs must be handed in */
-	bool syscall_faulted;  /* the last `syscall` came as a page fault at LSTAR */
-	bool slept;	       /* since the last entry: loaded_cr3 may be stale */
+	bool started;	      /* segment registers were loaded once */
+	bool at_monitor;      /* CPL is 0 in KVM's registers */
+	bool sregs_dirty;     /* run->s.regs.sregs must be handed in */
+	bool syscall_faulted; /* the last `syscall` came as a page fault at LSTAR */
+	bool slept;	      /* since the last entry: loaded_cr3 may be stale */
 	bool descriptors_dirty, debugregs_dirty, ts_dirty;
 	struct kvm_sregs sregs; /* as KVM has them now */
 	uint64_t loaded_cr3;
@@ -62,20 +62,21 @@ struct cpu {
 	/* Operations for the monitor before it returns to the guest. */
 	uint64_t *ops;	   /* MON_OPS_MAX words */
 	uint64_t *last_op; /* on the stack: op_iret, until it is replaced by op_exit */
-	unsigned nr_ops; /* words used */
+	unsigned nr_ops;   /* words used */
 	bool flush_all;
 
 	/* Whoever wants this vcpu sets `kick` first, then looks at in_guest. */
 	_Atomic bool kick;
 	_Atomic bool in_guest;
-	_Atomic bool at_rest; /* a pause flag keeps it from running */
-	_Atomic uint32_t entries;      /* counts entries to the guest */
-	_Atomic bool remote_flush;     /* another vcpu wants all translations gone */
-	_Atomic uint32_t sleep_word;   /* futex: 1 while asleep */
+	_Atomic bool at_rest;	     /* a pause flag keeps it from running */
+	_Atomic uint32_t entries;    /* counts entries to the guest */
+	_Atomic bool remote_flush;   /* another vcpu wants all translations gone */
+	_Atomic uint32_t sleep_word; /* futex: 1 while asleep */
 	pthread_t thread;
 	pid_t tid;
 	timer_t timer;
 	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
+	unsigned re_kicks; /* in this entry: kicks put off for a breakpoint (cpu_enter.c) */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
 
 	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */
@@ -91,7 +92,7 @@ struct cpu {
 	uint64_t traps[32];
 	uint64_t first_entry; /* CLOCK_MONOTONIC, ns */
 	uint64_t kvm_runs, touches, flushes, mmio_exits;
-	uint64_t strays; /* entries that the host made at a wrong place (cpu_stray.h) */
+	uint64_t strays;	/* entries that the host made at a wrong place (cpu_stray.h) */
 	uint64_t polls, blocks; /* times that it slept in SCHEDOP_poll, in SCHEDOP_block */
 	_Atomic uint64_t kicks; /* signals that others sent it */
 };

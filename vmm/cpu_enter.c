@@ -335,7 +335,8 @@ static bool event_queued(const struct kvm_run *run)
 }
 
 #define INT3	   0xcc
-#define RE_KICK_NS 20000
+#define RE_KICK_NS 250000 /* an entry takes up to 50 us */
+#define RE_KICKS   16 /* in one entry: by then it was delivered, or there is none */
 
 /* KVM does not tell of a breakpoint exception that it has queued (kvm_vcpu_ioctl_x86_get_
  * vcpu_events: not the soft ones), and other registers would lose it or put it elsewhere.
@@ -346,12 +347,14 @@ static bool breakpoint_queued(struct cpu *c, uint64_t rip)
 {
 	uint8_t b[2];
 
-	if (!guest_copy_from(c->vcpu, b, rip, 1) && b[0] == INT3)
-		return true;
-	if (guest_copy_from(c->vcpu, b, rip - 1, 1) ||
-	    (b[0] != INT3 &&
-	     (b[0] != 3 || guest_copy_from(c->vcpu, b, rip - 2, 2) || b[0] != 0xcd)))
+	if (c->re_kicks == RE_KICKS)
 		return false;
+	if ((guest_copy_from(c->vcpu, b, rip, 1) || b[0] != INT3) &&
+	    (guest_copy_from(c->vcpu, b, rip - 1, 1) ||
+	     (b[0] != INT3 &&
+	      (b[0] != 3 || guest_copy_from(c->vcpu, b, rip - 2, 2) || b[0] != 0xcd))))
+		return false;
+	c->re_kicks++;
 	cpu_arm_timer(c, RE_KICK_NS);
 	c->signalled = true; /* what was armed is to be armed again */
 	return true;
@@ -529,6 +532,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	}
 	prepare(c);
 	load(c, true);
+	c->re_kicks = 0;
 	entered = c->vcpu->regs;
 	do {
 		again = run_once(c, x);
