@@ -40,7 +40,8 @@ void guest_main(void)
 	for (unsigned i = 0; i < 20; i++) {
 		then = system_time() + 2 * MS;
 		poll_ports(NULL, 0, then);
-		if (system_time() < then)
+		/* Another processor's clock may have told the hypervisor. */
+		if (system_time() + 1000 < then)
 			early++;
 	}
 	say("early wake-ups: %u", early);
