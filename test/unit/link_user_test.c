@@ -362,8 +362,7 @@ START_TEST(too_many_flows)
 		ck_assert_int_eq(netfront_send(f, 0, frame, (uint16_t)len, 0), NETIF_RSP_OKAY);
 	}
 	ck_assert_uint_lt(open_files() - before, 600);
-	/* Sockets that are given up meanwhile make room for others. */
-	ck_assert_uint_gt(netback_stats(f->backend)->tx_drops, 100);
+	ck_assert_uint_gt(netback_stats(f->backend)->tx_drops, 500);
 	/* What needs no descriptor still works. */
 	arp();
 	close(fd);
