@@ -138,6 +138,10 @@ void pci_msix(struct pci_device *d, unsigned entry);
 /* The device reports an error by itself (AER): pciback tells the frontend. Loop's thread. */
 enum pci_aer_severity { PCI_AER_CORRECTABLE, PCI_AER_NONFATAL, PCI_AER_FATAL };
 void pci_aer(struct pci_device *d, enum pci_aer_severity severity);
+/* The device goes, or is gone (somebody wants it back, or pulled it out; the server ended): the
+ * frontend is asked to give it up, as by pci-detach, and it is destroyed then. Once; until
+ * destroy the device answers with all ones. Loop's thread. */
+void pci_leave(struct pci_device *d);
 
 /* DMA by a device made of software: machine addresses of the guest's memory, nothing else. 0, or
  * -EFAULT when any byte of it is not the guest's own (then nothing was moved). Any thread. */
