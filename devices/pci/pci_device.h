@@ -23,6 +23,7 @@
 struct domain;
 struct event_loop;
 struct pci_device;
+struct vfio_container;
 
 #define PCI_NR_BARS	 6
 #define PCI_MAX_MSI	 32   /* PCI 3.0, 6.8.1.3 */
@@ -113,6 +114,12 @@ struct pci_host {
 	 * `memory`. 0, or -ENOTSUP when it has no fd. */
 	int (*guest_memory)(struct pci_host *h, int *fd, uint64_t *offset, uint64_t *size,
 			    void **memory);
+	/* An IOMMU knows the host's pages behind that memory (pinned) or does no more: frames
+	 * that the guest gives back meanwhile keep theirs, for the IOMMU would not learn of
+	 * others. Calls nest. */
+	void (*pin_memory)(struct pci_host *h, bool pinned);
+	/* What the devices of one model share. */
+	struct vfio_container *vfio; /* vfio_container.c; NULL at first */
 };
 
 /* The first member of a device of any model. */
@@ -139,8 +146,8 @@ void pci_msix(struct pci_device *d, unsigned entry);
 enum pci_aer_severity { PCI_AER_CORRECTABLE, PCI_AER_NONFATAL, PCI_AER_FATAL };
 void pci_aer(struct pci_device *d, enum pci_aer_severity severity);
 /* The device goes, or is gone (somebody wants it back, or pulled it out; the server ended): the
- * frontend is asked to give it up, as by pci-detach, and it is destroyed then. Once; until
- * destroy the device answers with all ones. Loop's thread. */
+ * frontend is asked to give it up, as by pci-detach, and it is destroyed then. Until that it
+ * works on, or answers with all ones. May be called again. Loop's thread. */
 void pci_leave(struct pci_device *d);
 
 /* DMA by a device made of software: machine addresses of the guest's memory, nothing else. 0, or
@@ -169,6 +176,8 @@ struct pci_model {
 	const char *options_help;
 };
 
+/* The options of the last two begin with where the device is, without a key: "0000:03:00.0",
+ * "/run/card.sock,timeout=5". */
 extern const struct pci_model pci_testcard, pci_nvme, pci_vfio, pci_vfio_user;
 
 #endif
