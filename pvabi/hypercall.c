@@ -200,7 +200,8 @@ long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 
 bool hypercall_preempt_check(const struct vcpu *v)
 {
-	return vcpu_events_need_delivery(v);
+	return vcpu_events_need_delivery(v) ||
+	       atomic_load_explicit(&v->wanted, memory_order_relaxed);
 }
 
 /* Xen: arch/x86/hypercall.c, hypercall_create_continuation. */

@@ -386,7 +386,7 @@ extern const struct hypercall hypercall_table[NR_HYPERCALLS];
  * when the call is to be continued. */
 void hypercall_dispatch(struct vcpu *v, unsigned insn_len);
 /* A list that a hypercall works on is interrupted between its entries when the guest
- * can take an event: the handler asks before each but the first, says with which
+ * can take an event, or the host wants the vcpu: the handler asks before each but the first, says with which
  * arguments the guest is to make the call again, and returns the result. */
 bool hypercall_preempt_check(const struct vcpu *v);
 long hypercall_continue(struct vcpu *v, const uint64_t *args);

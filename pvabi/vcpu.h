@@ -71,6 +71,9 @@ struct vcpu {
 	uint32_t ldt_mapped;		/* a bit for each of them */
 
 	_Atomic uint32_t pause_flags; /* VPF_* */
+	/* The host wants v's thread: a long hypercall is to be interrupted as for an event
+	 * (Xen: softirq_pending). Set by any thread, cleared by the host. */
+	_Atomic bool wanted;
 	bool initialised;	      /* VCPUOP_initialise was done (vcpu 0: by the builder) */
 	_Atomic bool nmi_pending;
 	bool in_nmi; /* from NMI delivery until iret */

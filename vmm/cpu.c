@@ -226,9 +226,16 @@ int cpu_set_xcr0(struct cpu *c, uint64_t xcr0)
 	return ioctl(c->fd, KVM_SET_XCRS, &x) < 0 ? -errno : 0;
 }
 
+bool cpu_take_kick(struct cpu *c)
+{
+	atomic_store_explicit(&c->vcpu->wanted, false, memory_order_relaxed);
+	return atomic_exchange(&c->kick, false);
+}
+
 void cpu_kick(struct cpu *c)
 {
 	atomic_store(&c->kick, true);
+	atomic_store_explicit(&c->vcpu->wanted, true, memory_order_relaxed);
 	if (atomic_exchange(&c->sleep_word, 0))
 		futex_wake(&c->sleep_word);
 	if (atomic_load(&c->in_guest)) {
@@ -243,7 +250,7 @@ void cpu_sleep(struct cpu *c, uint64_t ns)
 			     .tv_nsec = (long)(ns % 1000000000)};
 
 	atomic_store(&c->sleep_word, 1);
-	if (!atomic_exchange(&c->kick, false))
+	if (!cpu_take_kick(c))
 		futex_wait(&c->sleep_word, 1, ns == CPU_SLEEP_FOREVER ? NULL : &t);
 	atomic_store(&c->sleep_word, 0);
 }

@@ -527,7 +527,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	memset(x, 0, offsetof(struct cpu_exit, text));
 	if (!begin_guest(c)) {
 		x->kind = CPU_EXIT_KICK;
-		atomic_store(&c->kick, false);
+		cpu_take_kick(c);
 		return;
 	}
 	prepare(c);
@@ -542,7 +542,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 		x->kind = CPU_EXIT_KICK;
 	save_segments(c);
 	if (x->kind == CPU_EXIT_KICK)
-		atomic_store(&c->kick, false);
+		cpu_take_kick(c);
 	c->exits[x->kind]++;
 	if (x->kind == CPU_EXIT_TRAP)
 		c->traps[x->vector & 31]++;

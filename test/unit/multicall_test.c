@@ -209,6 +209,29 @@ START_TEST(test_event_between_entries)
 }
 END_TEST
 
+/* No event for the guest, but the host wants the vcpu: to stop it, or to run a timer. */
+START_TEST(test_wanted_between_entries)
+{
+	struct vcpu *v = t->d->vcpu[0];
+	struct multicall_entry list[] = {
+		entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0),
+		entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0),
+	};
+	uint64_t va = test_put(t, list, sizeof(list));
+
+	v->regs.rip = 0x400002;
+	set_event(v, false);
+	atomic_store(&v->wanted, true);
+	ck_assert_int_eq(multicall(va, 2), __HYPERVISOR_multicall);
+	ck_assert_uint_eq(v->regs.rip, 0x400000);
+	ck_assert_uint_eq(v->regs.rsi, 1);
+	atomic_store(&v->wanted, false);
+	v->regs.rip = 0x400002;
+	ck_assert_int_eq(multicall(v->regs.rdi, 1), 0);
+	ck_assert_int_eq(result(va, 1), 4 << 16 | 17);
+}
+END_TEST
+
 /* The entry's own list is interrupted: what is left of it stands in the entry. */
 START_TEST(test_event_inside_an_entry)
 {
@@ -264,6 +287,7 @@ int main(void)
 		test_iret_ends_the_list,
 		test_entries_are_read_in_turn,
 		test_event_between_entries,
+		test_wanted_between_entries,
 		test_event_inside_an_entry,
 		test_shutdown_ends_a_long_list,
 	};
