@@ -68,7 +68,7 @@ static void link_name(const char *dir, const char *name, char *buf, size_t len)
 		return;
 	target[n] = 0;
 	const char *slash = strrchr(target, '/');
-	snprintf(buf, len, "%s", slash ? slash + 1 : target);
+	snprintf(buf, len, "%.*s", (int)len - 1, slash ? slash + 1 : target);
 }
 
 /* The file `name` of dir, a number as C has it. */
