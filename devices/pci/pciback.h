@@ -10,6 +10,7 @@
 #ifndef DEVICES_PCI_PCIBACK_H
 #define DEVICES_PCI_PCIBACK_H
 
+#include "devices/pci/host_functions.h"
 #include "devices/pci/pci_device.h"
 
 struct backend;
@@ -17,21 +18,9 @@ struct pciback;
 struct xenstore;
 
 #define PCIBACK_MAX_FUNCTIONS 64
-#define PCI_BDF_SIZE	      16 /* "0000:03:00.0" and its NUL */
-
-struct pci_bdf {
-	uint16_t domain;
-	uint8_t bus, slot, func;
-};
-
 /* Functions that are no host's get an address on a bus that no host has:
  * ffff:00:00.0, ffff:00:01.0, ... */
 #define PCIBACK_OWN_DOMAIN 0xffff
-
-/* "0000:03:00.0" or "03:00.0", in hexadecimal digits, nothing behind it: 0, else -EINVAL. */
-int pci_bdf_parse(const char *text, struct pci_bdf *bdf);
-/* As libxl writes it: "0000:03:00.0". */
-const char *pci_bdf_text(char buf[PCI_BDF_SIZE], const struct pci_bdf *bdf);
 
 /* How the guest sees the functions. */
 enum pciback_topology {
@@ -42,7 +31,7 @@ enum pciback_topology {
 /* xl's options of a device. All zero but vslot = -1 is xl's default. */
 struct pciback_options {
 	bool has_host; /* it is a device of the host's at `host`; false: one is made up */
-	struct pci_bdf host;
+	struct host_bdf host;
 	int vslot;	 /* 0 to 31: "@vslot", of PCIBACK_VPCI only; -1: the first free one */
 	bool permissive; /* a register that no rule guards may be written */
 	bool no_msitranslate, power_mgmt; /* of no effect, as with PV guests of xl */
@@ -52,7 +41,7 @@ struct pciback_options {
 
 struct pciback_function {
 	struct pci_device *device;
-	struct pci_bdf host, guest;
+	struct host_bdf host, guest;
 	struct pciback_options options;
 	unsigned state; /* XenbusStateInitialising, Initialised, or Closing: being removed */
 };
