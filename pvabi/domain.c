@@ -62,6 +62,8 @@ static int m2p_create(struct domain *d)
 	d->m2p_va = MACH2PHYS_VIRT_START;
 	for (uint64_t i = d->ram_used; i < frames * M2P_PER_FRAME; i++)
 		d->m2p[i] = INVALID_MFN;
+	for (uint64_t i = d->hole_start; i < d->hole_start + d->hole_frames; i++)
+		d->m2p[i] = INVALID_MFN;
 	return 0;
 }
 
@@ -101,7 +103,8 @@ static struct vcpu *vcpu_create(struct domain *d, unsigned id)
 static bool config_is_sane(const struct domain_config *c)
 {
 	return c->nr_vcpus >= 1 && c->nr_vcpus <= MAX_VCPUS && c->nr_ram && c->memory &&
-	       c->nr_populated <= c->nr_ram && c->heap_start >= c->nr_ram && c->heap_frames &&
+	       c->nr_populated <= c->nr_ram && c->hole_frames < c->nr_ram &&
+	       c->hole_start <= c->nr_ram - c->hole_frames && c->heap_start >= c->nr_ram && c->heap_frames &&
 	       c->heap_start < MACH2PHYS_NR_ENTRIES &&
 	       c->heap_frames < MACH2PHYS_NR_ENTRIES - c->heap_start &&
 	       abi_profile_get(c->profile) && c->domid < DOMID_FIRST_RESERVED;
@@ -128,8 +131,12 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	d->nr_ram = c->nr_ram;
 	d->heap_start = d->heap_next = c->heap_start;
 	d->nr_frames = c->heap_start + c->heap_frames;
-	d->ram_used = c->nr_populated ? c->nr_populated : c->nr_ram;
-	d->tot_pages = d->max_pages = d->map_pages = d->ram_used;
+	d->hole_start = c->hole_start;
+	d->hole_frames = c->hole_frames;
+	d->nr_pirqs = DEFAULT_NR_PIRQS;
+	d->tot_pages = c->nr_populated ? c->nr_populated : c->nr_ram - c->hole_frames;
+	d->max_pages = d->map_pages = d->tot_pages;
+	d->ram_used = domain_ram_end(d, d->tot_pages);
 
 	rc = -ENOMEM;
 	d->name = strdup(c->name ? c->name : "");
@@ -167,6 +174,7 @@ void domain_destroy(struct domain *d)
 	grant_table_destroy(d);
 	evtchn_domain_destroy(d);
 	mm_domain_destroy(d);
+	iocap_domain_destroy(d);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		free(d->vcpu[i]);
 	free((char *)d->name);

@@ -66,7 +66,7 @@ static bool l1_slot_find(struct vcpu *v, uint64_t addr, bool is_pte, struct l1_s
 	if (!is_pte) {
 		struct guest_walk w;
 
-		if (!guest_addr_ok(addr) || !guest_walk(d, vcpu_l4(v), addr, &w) || w.level != 1)
+		if (!guest_addr_ok(addr) || !guest_walk_l1(d, vcpu_l4(v), addr, &w))
 			return false;
 		maddr = w.pte_maddr;
 	}
@@ -114,7 +114,7 @@ static bool pte_steal(struct vcpu *v, uint64_t linear, uint64_t *pte)
 	if (!l1_slot_find(v, linear, false, &s))
 		return false;
 	*pte = l1_slot_read(v->domain, &s);
-	if (*pte & PTE_P && mm_l1e_get(v->domain, *pte))
+	if (*pte & PTE_P && mm_l1e_get(v->domain, *pte) < 0)
 		return false;
 	if (mm_entry_update(v, s.mfn, s.slot, 1, 0, PTE_SET)) {
 		mm_l1e_put(v->domain, *pte);

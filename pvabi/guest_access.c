@@ -78,7 +78,7 @@ static bool walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_
 		span = 1ull << level_shift(level);
 		/* In a large page's entry the lowest address bits are PAT or reserved. */
 		w->maddr = (pte & PTE_ADDR & ~(span - 1)) | (va & (span - 1));
-		if (w->maddr >> PAGE_SHIFT >= d->nr_frames)
+		if (!frame_ptr(d, w->maddr >> PAGE_SHIFT))
 			return false;
 		w->present = true;
 		return true;
@@ -88,6 +88,12 @@ static bool walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_
 bool guest_walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w)
 {
 	return walk(d, l4, va, w, NULL);
+}
+
+bool guest_walk_l1(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w)
+{
+	walk(d, l4, va, w, NULL);
+	return w->level == 1;
 }
 
 /* What the processor does on its way: accessed on every level, dirty on the

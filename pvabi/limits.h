@@ -16,9 +16,13 @@
 /* 64-bit guests address 4096 two-level ports (64 selector words of 64 bits). */
 #define EVTCHN_2L_PORTS 4096
 
-/* PIRQs that a domU may name: the host's interrupt lines and 32 more (Xen:
- * common/domain.c, extra_domU_irqs). */
-#define NR_PIRQS (24 + 32)
+/* Interrupt lines of the machine's IO-APIC: the PIRQs of INTx. */
+#define NR_GSIS 24
+/* PIRQs that a domU may name: the lines and 32 more (Xen: common/domain.c,
+ * extra_domU_irqs). With devices as many as Xen's option extra_guest_irqs may give:
+ * domain_raise_pirqs(). A bit for each fits into the page of PHYSDEVOP_pirq_eoi_gmfn. */
+#define DEFAULT_NR_PIRQS (NR_GSIS + 32)
+#define NR_PIRQS	 2048
 
 /* The flat ring-3 selectors that Xen gives a 64-bit guest, and Xen's part of
  * the GDT: arch-x86/xen-x86_64.h, arch-x86/xen.h (FIRST_RESERVED_GDT_*). */

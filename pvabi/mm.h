@@ -55,9 +55,13 @@ _Static_assert(sizeof(struct page_info) == 16, "one for every frame of the machi
 #define PTE_P		 0x001UL
 #define PTE_RW		 0x002UL
 #define PTE_US		 0x004UL
+#define PTE_PWT		 0x008UL
+#define PTE_PCD		 0x010UL
 #define PTE_A		 0x020UL
 #define PTE_D		 0x040UL
 #define PTE_PSE		 0x080UL
+#define PTE_PAT		 0x080UL /* in an L1 entry */
+#define PTE_CACHE	 (PTE_PWT | PTE_PCD | PTE_PAT)
 #define PTE_G		 0x100UL
 #define PTE_AVAIL	 0xe00UL
 #define PTE_GUEST_KERNEL (1UL << 52) /* Xen: _PAGE_GUEST_KERNEL */
@@ -89,8 +93,12 @@ void mm_put_page_and_type(struct domain *d, uint64_t mfn);
 int mm_table_validate(struct domain *d, uint64_t mfn, enum page_type type);
 void mm_table_invalidate(struct domain *d, uint64_t mfn, enum page_type type);
 /* What a present L1 entry refers to: -EINVAL for its bits, -EPERM for what is no
- * memory, -EBUSY for memory that is not the guest's or must not be writable. */
+ * memory and not permitted (iocap.c), -EBUSY for memory that is not the guest's or must
+ * not be writable, -EACCES for a frame of Xen's with cache attributes. More than 0: bits
+ * that are to be the opposite of what the guest wanted (a device's page is not cached). */
 int mm_l1e_get(struct domain *d, uint64_t l1e);
+/* May it have these bits at all? */
+bool mm_l1e_bits_ok(const struct domain *d, uint64_t l1e);
 void mm_l1e_put(struct domain *d, uint64_t l1e);
 /* What an entry of a table of `level` 2..4 refers to; table_mfn holds it. */
 int mm_lxe_get(struct domain *d, uint64_t entry, unsigned level, uint64_t table_mfn);
@@ -114,8 +122,8 @@ bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old
  * references moved from the old to the new. */
 int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
 		    enum pte_store_how how);
-/* The same for an L1 entry that names a page of DOMID_IO: a domain without devices
- * has none, so only what names the same page as before succeeds. */
+/* The same for an L1 entry that names a page of DOMID_IO, a device's: the guest's own
+ * rights count. For memory only what names the same page as before succeeds. */
 int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val,
 		       enum pte_store_how how);
 /* As a kernel's or a user's L4 about to be loaded: with or without the M2P. */

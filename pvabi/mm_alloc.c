@@ -174,10 +174,13 @@ static uint64_t unused_get(struct domain *d, uint64_t nr, uint64_t limit)
 {
 	uint64_t first = (d->ram_used + nr - 1) & ~(nr - 1), mfn = d->ram_used;
 
+	if (first < d->hole_start + d->hole_frames && first + nr > d->hole_start)
+		first = (d->hole_start + d->hole_frames + nr - 1) & ~(nr - 1);
 	if (first + nr > limit || (first != mfn && bitmap_make(d)))
 		return INVALID_MFN;
 	for (; mfn < first; mfn++)
-		frame_free(d, mfn);
+		if (domain_is_memory(d, mfn))
+			frame_free(d, mfn);
 	d->ram_used = first + nr;
 	return first;
 }

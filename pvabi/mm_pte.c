@@ -50,15 +50,17 @@ static int update_l1(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val
 	uint64_t old = pte_read(pte);
 
 	if (val & PTE_P) {
-		uint64_t adjusted = mm_adjust(val, 1);
-		if (similar(old, adjusted)) {
-			mm_pte_store(v, pte, maddr, adjusted, how);
+		if (!mm_l1e_bits_ok(d, val))
+			return -EINVAL;
+		val = mm_adjust(val, 1);
+		if (similar(old, val)) {
+			mm_pte_store(v, pte, maddr, val, how);
 			return 0;
 		}
 		int rc = mm_l1e_get(d, val);
-		if (rc)
+		if (rc < 0)
 			return rc;
-		val = adjusted;
+		val ^= (uint64_t)rc;
 	}
 	mm_pte_store(v, pte, maddr, val, how);
 	mm_l1e_put(d, old);
@@ -105,13 +107,9 @@ int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val
 {
 	const uint64_t *pte = (const uint64_t *)frame_ptr(v->domain, mfn) + slot;
 
-	if ((val & PTE_P) && !similar(pte_read(pte), mm_adjust(val, 1))) {
-		int rc = mm_l1e_get(v->domain, val);
-		if (rc)
-			return rc;
-		mm_l1e_put(v->domain, val);
-		return -EBUSY; /* memory, and so not DOMID_IO's */
-	}
+	if ((val & PTE_P) && domain_is_memory(v->domain, pte_mfn(val)) &&
+	    mm_l1e_bits_ok(v->domain, val) && !similar(pte_read(pte), mm_adjust(val, 1)))
+		return -EBUSY; /* not DOMID_IO's */
 	return mm_entry_update(v, mfn, slot, 1, val, how);
 }
 

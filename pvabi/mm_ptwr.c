@@ -20,8 +20,12 @@ static int write_locked(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new
 	if (!p || !p->type_count || p->type != PGT_L1)
 		return -ENOENT;
 	/* Also for a compare that will fail (Xen: ptwr_emulated_update()). */
-	if ((new &PTE_P) && mm_l1e_get(d, new))
-		return -EINVAL;
+	if (new & PTE_P) {
+		int rc = mm_l1e_get(d, new);
+		if (rc < 0)
+			return -EINVAL;
+		new ^= (uint64_t)rc;
+	}
 	new = mm_adjust(new, 1);
 	uint64_t *pte = frame_ptr(d, mfn);
 	pte += (w.maddr & (PAGE_SIZE - 1)) / 8;

@@ -9,8 +9,8 @@
 
 #define ENTRIES 512U
 
-/* base_disallow_mask and L1_DISALLOW_MASK: for a domain without devices the
- * cache attributes (PWT, PCD, PAT) are refused, too; only L1 entries may be global. */
+/* base_disallow_mask and L1_DISALLOW_MASK: only L1 entries may be global, and for a domain
+ * without devices the cache attributes (PWT, PCD, PAT) are refused in all. */
 #define LX_ALLOWED \
 	(PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAIL | PTE_ADDR | PTE_AVAIL_HIGH | PTE_NX)
 #define L1_ALLOWED (LX_ALLOWED | PTE_G)
@@ -41,19 +41,47 @@ uint64_t mm_adjust(uint64_t e, unsigned level)
 	return e & PTE_GUEST_KERNEL ? e : e | PTE_G | PTE_US;
 }
 
+bool mm_l1e_bits_ok(const struct domain *d, uint64_t e)
+{
+	return !(e & ~(domain_has_io(d) ? L1_ALLOWED | PTE_CACHE : L1_ALLOWED));
+}
+
+/* A device's page is never cached behind the guest's back (Xen, without mmio-relax). */
+static int mmio_get(const struct domain *d, uint64_t e)
+{
+	uint64_t mfn = pte_mfn(e);
+
+	if (!domain_iomem_permitted(d, mfn))
+		return mfn == ENTRY_INVALID_MFN ? -EINVAL : -EPERM;
+	switch (e & PTE_CACHE) {
+	case 0: /* write-back */
+		return PTE_PWT | PTE_PCD;
+	case PTE_PWT:		/* write-through */
+	case PTE_PWT | PTE_PAT: /* write-protected */
+		return (int)(PTE_PCD | (e & PTE_PAT));
+	default:
+		return 0;
+	}
+}
+
 int mm_l1e_get(struct domain *d, uint64_t e)
 {
 	uint64_t mfn = pte_mfn(e);
 
-	if (e & ~L1_ALLOWED)
+	if (!mm_l1e_bits_ok(d, e))
 		return -EINVAL;
-	if (mfn >= d->nr_frames || (mfn >= d->nr_ram && mfn < d->heap_start))
-		return mfn == ENTRY_INVALID_MFN ? -EINVAL : -EPERM;
+	if (!domain_is_memory(d, mfn))
+		return mmio_get(d, e);
 	if (!mm_page_get(d, mfn))
 		return -EBUSY;
 	if ((e & PTE_RW) && mm_type_get(d, mfn, PGT_WRITABLE)) {
 		mm_page_put(d, mfn);
 		return -EBUSY;
+	}
+	/* Xen: is_special_page(). */
+	if ((e & PTE_CACHE) && mfn >= d->heap_start) {
+		mm_l1e_put(d, e);
+		return -EACCES;
 	}
 	return 0;
 }
@@ -62,7 +90,7 @@ void mm_l1e_put(struct domain *d, uint64_t e)
 {
 	uint64_t mfn = pte_mfn(e);
 
-	if (!(e & PTE_P) || mfn >= d->nr_frames)
+	if (!(e & PTE_P) || !domain_is_memory(d, mfn))
 		return;
 	if (e & PTE_RW)
 		mm_type_put(d, mfn);
@@ -143,14 +171,14 @@ int mm_table_validate(struct domain *d, uint64_t mfn, enum page_type type)
 		if (!(e & PTE_P) || !mm_guest_slot(level, i))
 			continue;
 		int rc = level == 1 ? mm_l1e_get(d, e) : mm_lxe_get(d, e, level, mfn);
-		if (rc) {
+		if (rc < 0) {
 			while (i-- > 0)
 				if ((t[i] & PTE_P) && mm_guest_slot(level, i))
 					entry_put(d, t[i], level, mfn);
 			return rc;
 		}
 		/* Not in use yet: nobody but us looks at it. */
-		uint64_t adjusted = mm_adjust(e, level);
+		uint64_t adjusted = mm_adjust(e ^ (uint64_t)rc, level);
 		if (adjusted != e)
 			t[i] = adjusted;
 	}

@@ -1,6 +1,7 @@
 /*
- * physdev_op: physical devices and interrupts, as Xen answers a domU that was
- * given none; EOIs are those of pirq.c. Xen: arch/x86/physdev.c, drivers/pci/physdev.c; the order in which
+ * physdev_op: physical devices and interrupts, as Xen answers a domU, which may have
+ * devices: mapping their interrupts is domain 0's business, binding and acknowledging them
+ * the guest's (pirq.c). Xen: arch/x86/physdev.c, drivers/pci/physdev.c; the order in which
  * a bad pointer, a bad number and missing rights are noticed is Xen's.
  */
 #include <errno.h>
@@ -9,8 +10,6 @@
 #include "pvabi/mm.h"
 #include "pvabi/pirq.h"
 
-#define NR_GSIS	    24 /* interrupt lines of the host's IO-APIC */
-#define NR_ISA_IRQS 16 /* never handed out as free */
 #define IOBMP_PORTS 65536
 
 static long eoi(struct vcpu *v, void *arg, const uint64_t *args)
@@ -22,18 +21,13 @@ static long eoi(struct vcpu *v, void *arg, const uint64_t *args)
 	evtchn_lock(d);
 	rc = pirq_eoi(d, a->irq);
 	evtchn_unlock(d);
-	/* One that get_free_pirq gave out, and that nothing drives, is known too. */
-	if (rc && a->irq < NR_PIRQS && (d->physdev.pirqs_taken >> a->irq & 1))
-		rc = 0;
 	return rc;
 }
 
-/* The page of one bit for each PIRQ that tells whether it needs an EOI: with no
- * PIRQ bound no bit is ever set, but the page is held as Xen holds it. */
-static long pirq_eoi_gmfn(struct vcpu *v, void *arg, const uint64_t *args)
+/* The page of one bit for each PIRQ that tells whether it needs an EOI. Bits change when a
+ * PIRQ is bound, those of PIRQs that are bound already do not. */
+static long eoi_gmfn(struct domain *d, const struct physdev_pirq_eoi_gmfn *a, bool auto_unmask)
 {
-	const struct physdev_pirq_eoi_gmfn *a = arg;
-	struct domain *d = v->domain;
 
 	if (mm_get_page_and_type(d, a->gmfn, PGT_WRITABLE))
 		return -EINVAL;
@@ -41,14 +35,29 @@ static long pirq_eoi_gmfn(struct vcpu *v, void *arg, const uint64_t *args)
 		mm_put_page_and_type(d, a->gmfn);
 		return -EBUSY;
 	}
+	evtchn_lock(d);
 	d->physdev.has_eoi_map = true;
+	d->physdev.auto_unmask = auto_unmask;
 	d->physdev.eoi_map_mfn = a->gmfn;
+	evtchn_unlock(d);
 	return 0;
 }
 
-/* No PIRQ is bound to a port, so none waits for being unmasked. */
+static long pirq_eoi_gmfn_v1(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	return eoi_gmfn(v->domain, arg, true);
+}
+
+static long pirq_eoi_gmfn_v2(struct vcpu *v, void *arg, const uint64_t *args)
+{
+	return eoi_gmfn(v->domain, arg, false);
+}
+
 static long irq_unmask_notify(struct vcpu *v, void *arg, const uint64_t *args)
 {
+	evtchn_lock(v->domain);
+	pirq_unmask_all(v->domain);
+	evtchn_unlock(v->domain);
 	return 0;
 }
 
@@ -56,8 +65,10 @@ static long irq_status_query(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct physdev_irq_status_query *a = arg;
 
-	if (a->irq >= NR_PIRQS)
+	if (a->irq >= v->domain->nr_pirqs)
 		return -EINVAL;
+	/* Also of one that needs none (sic). XENIRQSTAT_shared: with another domain, and there
+	 * is no other. */
 	a->flags = XENIRQSTAT_needs_eoi;
 	return 0;
 }
@@ -123,28 +134,14 @@ static long setup_gsi(struct vcpu *v, void *arg, const uint64_t *args)
 	return a->gsi < 0 || a->gsi >= NR_GSIS ? -EINVAL : -EPERM;
 }
 
-static int pirq_take(struct domain *d, unsigned pirq)
-{
-	if (d->physdev.pirqs_taken >> pirq & 1)
-		return -EBUSY;
-	d->physdev.pirqs_taken |= 1ull << pirq;
-	return pirq;
-}
-
-/* Xen: arch/x86/irq.c, get_free_pirq: lines upwards, the others downwards. */
 static long get_free_pirq(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct physdev_get_free_pirq *a = arg;
-	int rc = -ENOSPC;
+	int rc = domain_get_free_pirq(v->domain, a->type == MAP_PIRQ_TYPE_GSI, 1);
 
-	if (a->type == MAP_PIRQ_TYPE_GSI)
-		for (int i = NR_ISA_IRQS; i < NR_GSIS && rc < 0; i++)
-			rc = pirq_take(v->domain, i);
-	for (int i = NR_PIRQS - 1; i >= NR_GSIS && rc < 0; i--)
-		rc = pirq_take(v->domain, i);
 	if (rc < 0)
-		return -ENOSPC;
-	a->pirq = rc;
+		return rc;
+	a->pirq = (uint32_t)rc;
 	return 0;
 }
 
@@ -179,7 +176,7 @@ const struct subop physdev_op_subops[] = {
 	OP(unmap_pirq, NEW, struct physdev_unmap_pirq, ARG_IN, unmap_pirq),
 	OP(manage_pci_add, NEW, struct physdev_manage_pci, ARG_IN, not_permitted),
 	OP(manage_pci_remove, NEW, struct physdev_manage_pci, ARG_IN, not_permitted),
-	OP(pirq_eoi_gmfn_v1, NEW, struct physdev_pirq_eoi_gmfn, ARG_IN, pirq_eoi_gmfn),
+	OP(pirq_eoi_gmfn_v1, NEW, struct physdev_pirq_eoi_gmfn, ARG_IN, pirq_eoi_gmfn_v1),
 	OP(restore_msi, NEW, struct physdev_restore_msi, ARG_IN, no_such_device),
 	OP(manage_pci_add_ext, NEW, struct physdev_manage_pci_ext, ARG_IN, manage_pci_add_ext),
 	OP(setup_gsi, NEW, struct physdev_setup_gsi, ARG_IN, setup_gsi),
@@ -188,7 +185,7 @@ const struct subop physdev_op_subops[] = {
 	OP(pci_device_add, NEW, struct physdev_pci_device_add, ARG_IN, not_permitted),
 	OP(pci_device_remove, NEW, struct physdev_pci_device, ARG_IN, not_permitted),
 	OP(restore_msi_ext, NEW, struct physdev_pci_device, ARG_IN, no_such_device),
-	OP(pirq_eoi_gmfn_v2, NEW, struct physdev_pirq_eoi_gmfn, ARG_IN, pirq_eoi_gmfn),
+	OP(pirq_eoi_gmfn_v2, NEW, struct physdev_pirq_eoi_gmfn, ARG_IN, pirq_eoi_gmfn_v2),
 	NO_ARG(dbgp_op, NEW, not_permitted),
 	OP(prepare_msix, NEW, struct physdev_pci_device, ARG_IN, not_permitted),
 	OP(release_msix, NEW, struct physdev_pci_device, ARG_IN, not_permitted),

@@ -14,5 +14,10 @@ int pirq_bind(struct domain *d, unsigned pirq);
 void pirq_unbind(struct domain *d, unsigned pirq);
 /* PHYSDEVOP_eoi. -EINVAL: it is not the domain's. */
 int pirq_eoi(struct domain *d, unsigned pirq);
+/* PHYSDEVOP_IRQ_UNMASK_NOTIFY: what is in service on ports that are not masked is
+ * acknowledged (Xen: pirq_guest_unmask()). */
+void pirq_unmask_all(struct domain *d);
+/* As domain_get_free_pirq(). */
+int pirq_get_free(struct domain *d, bool line, unsigned nr);
 
 #endif

@@ -41,6 +41,7 @@ struct evtchn_fifo;	/* pvabi/evtchn_fifo.c */
 struct page_info;	/* pvabi/mm.h */
 struct op_info;
 struct e820_entry;	/* pvabi/memory_map.c */
+struct iomem_range;	/* pvabi/iocap.c */
 
 /* ------------------------------------------------------------------------ */
 /* ABI profiles: which version of Xen is imitated.                           */
@@ -124,10 +125,12 @@ struct domain {
 	struct pv_lock lock;
 	struct pv_lock evtchn_lock;
 
-	/* Machine memory: guest RAM is frames [0, nr_ram), the Xen heap follows at
-	 * [heap_start, nr_frames). `memory` maps it all, frame n at n * PAGE_SIZE. */
+	/* Machine memory: guest RAM is frames [0, nr_ram), but for a hole that devices
+	 * use; the Xen heap follows at [heap_start, nr_frames). `memory` maps it all,
+	 * frame n at n * PAGE_SIZE. */
 	uint8_t *memory;
 	uint64_t nr_ram;
+	uint64_t hole_start, hole_frames; /* no memory is there; 0 frames: no hole */
 	uint64_t heap_start;
 	uint64_t nr_frames;
 	uint64_t heap_next;	 /* next free heap frame: heap_alloc() */
@@ -166,7 +169,9 @@ struct domain {
 	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
 
+	unsigned nr_pirqs; /* that the guest may name */
 	struct pirq { /* pirq.c; evtchn_lock */
+		bool taken; /* PHYSDEVOP_get_free_pirq or domain_get_free_pirq */
 		bool permitted;
 		bool in_service; /* sent, and waits for the guest's EOI */
 		evtchn_port_t port; /* 0: not bound */
@@ -176,11 +181,19 @@ struct domain {
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
 
-	struct { /* physdev.c */
-		uint64_t pirqs_taken; /* bit n: PIRQ n, PHYSDEVOP_get_free_pirq */
-		bool has_eoi_map;     /* PHYSDEVOP_pirq_eoi_gmfn_*: a writable reference */
+	struct { /* physdev.c; evtchn_lock */
+		bool has_eoi_map; /* PHYSDEVOP_pirq_eoi_gmfn_*: a writable reference */
+		bool auto_unmask; /* v1: an EOI unmasks the port, too */
 		uint64_t eoi_map_mfn;
 	} physdev;
+
+	struct iocaps { /* iocap.c */
+		struct iomem_range *iomem; /* sorted, apart from each other; lock */
+		unsigned nr_iomem;
+		/* A bit for each port; NULL: none ever was permitted. Only grows. */
+		_Atomic uint64_t *_Atomic ports;
+		_Atomic unsigned nr_ports;
+	} iocaps;
 
 	struct {
 		_Atomic uint64_t deadline; /* 0: free or stopped */
@@ -231,6 +244,9 @@ struct domain_config {
 	uint64_t heap_frames; /* frames of Xen heap behind RAM (from heap_start) */
 	uint8_t *memory;      /* the host's; must outlive the domain */
 	uint64_t heap_start;  /* >= nr_ram */
+	/* Frames below heap_start that are no memory although RAM lies above: nr_ram and
+	 * heap_start are frame numbers, the hole counted; nr_populated is not. */
+	uint64_t hole_start, hole_frames;
 	struct grant_limits grants;
 };
 
@@ -271,7 +287,21 @@ void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
 /* Frame n of machine memory, or NULL when there is no such frame. */
 static inline void *frame_ptr(const struct domain *d, uint64_t mfn)
 {
-	return mfn < d->nr_frames ? d->memory + mfn * PAGE_SIZE : NULL;
+	return mfn < d->nr_frames && mfn - d->hole_start >= d->hole_frames
+		       ? d->memory + mfn * PAGE_SIZE
+		       : NULL;
+}
+
+/* RAM or heap. What is not may be a device's (iocap.c). */
+static inline bool domain_is_memory(const struct domain *d, uint64_t mfn)
+{
+	return mfn < d->nr_ram ? mfn - d->hole_start >= d->hole_frames
+			       : mfn >= d->heap_start && mfn < d->nr_frames;
+}
+/* The frame behind the last of the first n frames of RAM, and the opposite. */
+static inline uint64_t domain_ram_end(const struct domain *d, uint64_t n)
+{
+	return n > d->hole_start ? n + d->hole_frames : n;
 }
 
 static inline void domain_lock(struct domain *d)
@@ -315,6 +345,9 @@ struct guest_walk {
 /* Walks from L4 frame `l4`. False when the walk left machine memory or va is not
  * canonical. */
 bool guest_walk(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w);
+/* True when there is an L1 entry for va, whatever it says, a device's page for example:
+ * pte and pte_maddr are its. */
+bool guest_walk_l1(const struct domain *d, uint64_t l4, uint64_t va, struct guest_walk *w);
 /* The L4 that the guest uses now. */
 static inline uint64_t vcpu_l4(const struct vcpu *v)
 {
@@ -498,14 +531,43 @@ void evtchn_set_pending(struct vcpu *v, evtchn_port_t port);
 void vcpu_send_virq(struct vcpu *v, unsigned virq);
 void domain_send_global_virq(struct domain *d, unsigned virq);
 
+/* The guest may name NR_PIRQS of them from now on. Any thread. pirq.c */
+void domain_raise_pirqs(struct domain *d);
+/* One that nobody has, kept for the caller until domain_revoke_pirq(): of the lines from 16
+ * on (line), or one from the end downwards, as MSIs get them (Xen: get_free_pirq()). With
+ * nr > 1 as many in a row, the first is told (Xen: get_free_pirqs()). -ENOSPC. Any thread. */
+int domain_get_free_pirq(struct domain *d, bool line, unsigned nr);
 /* The guest may bind PIRQ n from now on. `eoi` (NULL: none is needed) is called for each
  * that was sent when the guest has acknowledged it, with evtchn_lock held: must not block
- * or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already. Any thread. pirq.c */
+ * or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already; -EBUSY: the guest still has
+ * it bound from the last time. Any thread. */
 int domain_permit_pirq(struct domain *d, unsigned n, void (*eoi)(void *arg), void *arg);
 /* The device is gone: nothing is sent, `eoi` is not called again once this returned. */
 void domain_revoke_pirq(struct domain *d, unsigned n);
 /* The device's interrupt. Nothing happens when the guest has not bound it. Any thread. */
 void domain_send_pirq(struct domain *d, unsigned n);
+
+/* ------------------------------------------------------------------------ */
+/* Rights to what is no memory (iocap.c)                                      */
+
+/* The guest may map these frames, as Xen's iomem_permit_access(). -EINVAL: there are none, or
+ * one is memory, or an entry cannot name it; -ENOMEM. Revoking what was not permitted is no
+ * error; entries that name them stay. Both take `lock`. */
+int domain_permit_iomem(struct domain *d, uint64_t mfn, uint64_t nr);
+int domain_revoke_iomem(struct domain *d, uint64_t mfn, uint64_t nr);
+/* `lock` is held. */
+bool domain_iomem_permitted(const struct domain *d, uint64_t mfn);
+/* I/O ports, as Xen's ioports_permit_access(): beside this right the guest's kernel needs
+ * IOPL, or its programs a bit in the I/O bitmap. -EINVAL, -ENOMEM. Any thread. */
+int domain_permit_ioports(struct domain *d, unsigned first, unsigned nr);
+void domain_revoke_ioports(struct domain *d, unsigned first, unsigned nr);
+bool domain_ioports_permitted(const struct domain *d, unsigned first, unsigned nr);
+/* Has it any of these rights (Xen: l1_disallow_mask())? */
+static inline bool domain_has_io(const struct domain *d)
+{
+	return d->iocaps.nr_iomem || d->iocaps.nr_ports;
+}
+void iocap_domain_destroy(struct domain *d);
 
 /* ------------------------------------------------------------------------ */
 /* Page tables (mm.c ...)                                                     */

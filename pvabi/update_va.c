@@ -46,7 +46,7 @@ static long update_va(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags)
 	struct guest_walk w;
 
 	/* The entry itself must exist in an L1 of the guest's. */
-	if (!guest_addr_ok(va) || !guest_walk(d, v->guest_table, va, &w) || w.level != 1)
+	if (!guest_addr_ok(va) || !guest_walk_l1(d, v->guest_table, va, &w))
 		return -EINVAL;
 	uint64_t mfn = w.pte_maddr >> PAGE_SHIFT;
 	const struct page_info *p = mm_page_of_guest(d, mfn);

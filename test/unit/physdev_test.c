@@ -82,13 +82,13 @@ END_TEST
 START_TEST(test_free_pirqs)
 {
 	struct physdev_get_free_pirq op = {.type = MAP_PIRQ_TYPE_MSI};
-	struct physdev_eoi eoi = {.irq = NR_PIRQS - 1};
+	struct physdev_eoi eoi = {.irq = DEFAULT_NR_PIRQS - 1};
 
 	ck_assert_int_eq(OP(eoi, eoi), -EINVAL);
 	ck_assert_int_eq(OP(get_free_pirq, op), 0);
-	ck_assert_uint_eq(op.pirq, NR_PIRQS - 1);
+	ck_assert_uint_eq(op.pirq, DEFAULT_NR_PIRQS - 1);
 	ck_assert_int_eq(OP(eoi, eoi), 0);
-	eoi.irq = NR_PIRQS;
+	eoi.irq = DEFAULT_NR_PIRQS;
 	ck_assert_int_eq(OP(eoi, eoi), -EINVAL);
 	op.type = MAP_PIRQ_TYPE_GSI;
 	ck_assert_int_eq(OP(get_free_pirq, op), 0);
@@ -102,11 +102,11 @@ END_TEST
 
 START_TEST(test_status_query)
 {
-	struct physdev_irq_status_query op = {.irq = NR_PIRQS - 1};
+	struct physdev_irq_status_query op = {.irq = DEFAULT_NR_PIRQS - 1};
 
 	ck_assert_int_eq(OP(irq_status_query, op), 0);
 	ck_assert_uint_eq(op.flags, XENIRQSTAT_needs_eoi);
-	op.irq = NR_PIRQS;
+	op.irq = DEFAULT_NR_PIRQS;
 	ck_assert_int_eq(OP(irq_status_query, op), -EINVAL);
 	op.irq = ~0u;
 	ck_assert_int_eq(OP(irq_status_query, op), -EINVAL);
