@@ -31,6 +31,7 @@ struct vfio_container;
 #define PCI_MAX_AREAS	 8
 #define PCI_CONFIG_SIZE	 256
 #define PCIE_CONFIG_SIZE 4096
+#define PCI_ANSWER_NEVER (~0u)
 
 enum pci_bar_kind {
 	PCI_BAR_NONE,
@@ -130,6 +131,9 @@ struct pci_device {
 	struct pci_bar bar[PCI_NR_BARS];
 	struct pci_bar rom; /* size 0: none */
 	char name[64];	    /* for messages: "testcard", "0000:03:00.0" */
+	/* For tests of frontends: pciback's answer to an access of the configuration space takes
+	 * so many ms, or does not come. Any thread. */
+	_Atomic unsigned answer_delay;
 	/* ---- pciback's ---- */
 	struct pci_irqs *irqs; /* pci_irq.h */
 };
