@@ -36,8 +36,9 @@ static int check(const char *text, struct error *err)
 	if (rc)
 		return rc;
 	rc = image_check(&spec, why, sizeof(why));
+	/* One that is in use is a file that cannot be used. */
 	if (rc)
-		error_set(err, rc, "disk %s", why);
+		rc = error_set(err, rc == -EBUSY ? -EINVAL : rc, "disk %s", why);
 	disk_spec_free(&spec);
 	return rc;
 }

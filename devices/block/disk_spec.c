@@ -164,10 +164,15 @@ static int set_vdev(struct parser *p, const char *v)
 
 static int set_access(struct parser *p, const char *v)
 {
-	if (!strcmp(v, "r") || !strcmp(v, "ro"))
-		p->spec->readonly = true;
-	else if (*v && strcmp(v, "w") && strcmp(v, "rw"))
+	/* "w!" is what Xen's block scripts take for "whoever else has it". */
+	size_t len = strcspn(v, "!");
+	bool ro = (len == 1 && *v == 'r') || (len == 2 && !strncmp(v, "ro", 2));
+	bool rw = !*v || (len == 1 && *v == 'w') || (len == 2 && !strncmp(v, "rw", 2));
+
+	if ((!ro && !rw) || (v[len] && v[len + 1]))
 		return bad(p, "unknown disk access '%s' (ro or rw)", v);
+	p->spec->readonly |= ro;
+	p->spec->shared = v[len];
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct disk_spec {
 	unsigned number; /* virtual-device: what vdev means to the guest */
 	unsigned disk, partition;
 	bool readonly, cdrom;
+	bool shared; /* others may have it, too: the user knows what he does */
 	bool no_discard;
 	/* Ours, for tests of frontends: what is published. */
 	unsigned sector_size; /* 512 or 4096 */

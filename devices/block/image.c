@@ -36,14 +36,23 @@ static int sizes(struct image *img)
 	return 0;
 }
 
-static int open_file(struct image *img, const char *path, char *err, size_t errlen)
+static int open_file(struct image *img, const char *path, bool shared, char *err, size_t errlen)
 {
-	img->fd = open(path, (img->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int flags = (img->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	struct stat st;
+
+	/* The kernel refuses a block device that is mounted, or that somebody else has so. */
+	if (!img->readonly && !shared && !stat(path, &st) && S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
+	img->fd = open(path, flags);
 	int rc = img->fd < 0 ? -errno : sizes(img);
 	if (rc == -ENOTBLK)
 		snprintf(err, errlen, "%s: is neither a file nor a block device", path);
 	else if (rc == -EROFS || rc == -EACCES)
 		snprintf(err, errlen, "%s: %s (access=ro opens it read-only)", path, strerror(-rc));
+	else if (rc == -EBUSY)
+		snprintf(err, errlen,
+			 "%s: is in use on the host, mounted perhaps (access=rw! shares it)", path);
 	else if (rc)
 		snprintf(err, errlen, "%s: %s", path, strerror(-rc));
 	return rc;
@@ -70,7 +79,9 @@ int image_open(struct image *img, const struct disk_spec *spec, unsigned queues,
 		return 0;
 	if (spec->format != DISK_RAW || image_is_uri(spec->target))
 		return image_nbd_open(img, spec, queues, err, errlen);
-	rc = open_file(img, spec->target, err, errlen);
+	rc = open_file(img, spec->target, spec->shared, err, errlen);
+	if (!rc && !spec->shared)
+		rc = image_lock(img, spec->target, err, errlen);
 	if (!rc && img->size < spec->sector_size) {
 		snprintf(err, errlen, "%s: is smaller than a sector", spec->target);
 		rc = -EINVAL;
@@ -101,7 +112,7 @@ int image_check(const struct disk_spec *spec, char *err, size_t errlen)
 		rc = image_open(&img, spec, 1, err, errlen);
 	} else {
 		init(&img, spec);
-		rc = open_file(&img, spec->target, err, errlen);
+		rc = open_file(&img, spec->target, true, err, errlen);
 		if (!rc)
 			rc = image_format_check(img.fd, spec, err, errlen);
 	}

@@ -87,6 +87,11 @@ int image_nbd_open(struct image *img, const struct disk_spec *spec, unsigned que
 		   size_t errlen);
 void image_nbd_close(struct image *img);
 
+/* ---- image_lock.c ---- */
+/* The file, which `path` names, is ours: as the only one who writes, or one of many who
+ * read. 0, or -EBUSY and a sentence. The lock goes when the last copy of img->fd is closed. */
+int image_lock(const struct image *img, const char *path, char *err, size_t errlen);
+
 /* ---- image_format.c ---- */
 /* "nbd://...": the address of a server. */
 bool image_is_uri(const char *target);
