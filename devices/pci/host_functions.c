@@ -32,12 +32,12 @@ int host_bdf_parse(const char *text, struct host_bdf *bdf, const char **end)
 	unsigned domain = 0, bus, device, function;
 	const char *s = text;
 
-	/* Two colons: the domain is there. */
-	if (strcspn(s, ":") + 3 < strlen(s) &&
-	    strchr(s + strcspn(s, ":") + 1, ':') == s + strcspn(s, ":") + 3) {
-		if (!hex(&s, 4, 0xffff, &domain) || *s++ != ':')
-			return -EINVAL;
-	}
+	/* A second colon before the dot: the domain is there. */
+	size_t dot = strcspn(s, ".");
+	const char *colon = memchr(s, ':', dot);
+	if (colon && memchr(colon + 1, ':', (size_t)(s + dot - colon - 1)) &&
+	    (!hex(&s, 4, 0xffff, &domain) || *s++ != ':'))
+		return -EINVAL;
 	if (!hex(&s, 2, 0xff, &bus) || *s++ != ':' || !hex(&s, 2, 0x1f, &device) || *s++ != '.' ||
 	    !hex(&s, 1, 7, &function) || (!end && *s))
 		return -EINVAL;
