@@ -7,7 +7,7 @@ set -euo pipefail
 declare -A groups=(
   [build]="gcc make pkg-config libc6-dev linux-libc-dev libxen-dev libelf-dev libext2fs-dev zlib1g-dev liblzma-dev
            liblz4-dev libzstd-dev liburing-dev libbz2-dev liblzo2-dev libzydis-dev libzycore-dev libjansson-dev
-           libslirp-dev libnbd-dev check"
+           libslirp-dev libnbd-dev libnvme-dev check"
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind spin qemu-utils nbdkit
           xenstore-utils python3-pyxs python3-minimal iproute2 tcpdump
