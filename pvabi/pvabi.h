@@ -451,6 +451,9 @@ void trap_failsafe(struct vcpu *v);
 /* Delivers a pending NMI or event upcall when the guest can take it now, and
  * does what in_syscall asks for; call before every entry. True when regs changed. */
 bool vcpu_deliver_events(struct vcpu *v);
+/* Only what in_syscall asks for: regs are then what v goes on with when there is no event.
+ * For who looks at them, or enters v without its events. */
+bool vcpu_settle_regs(struct vcpu *v);
 /* Debug registers by number, as set_debugreg and mov to dr: 0, -EPERM, -EINVAL,
  * -ENODEV (no such register). */
 int vcpu_set_debugreg(struct vcpu *v, unsigned reg, uint64_t val);

@@ -60,9 +60,9 @@ uint64_t vcpu_next_deadline(struct vcpu *v)
 	 * sched_switch_units and vcpu_periodic_timer_work). */
 	if (pause & VPF_BLOCKED)
 		next = earlier(next, atomic_load(&v->timer[TIMER_POLL]));
-	else if (!(pause & VPF_PAUSED))
+	else if (!(pause & (VPF_PAUSED | VPF_DEBUGGER)))
 		next = earlier(next, atomic_load(&v->timer[TIMER_PERIODIC]));
-	if (v->id == 0 && !atomic_load(&d->is_shut_down))
+	if (v->id == 0 && !(pause & VPF_DEBUGGER) && !atomic_load(&d->is_shut_down))
 		for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 			next = earlier(next, atomic_load(&d->watchdog[i].deadline));
 	return next;
@@ -89,7 +89,7 @@ static void run_periodic(struct vcpu *v, uint64_t now)
 	if (!timer_expired(&v->timer[TIMER_PERIODIC], now, &deadline))
 		return;
 	period = atomic_load(&v->periodic_period);
-	if (atomic_load(&v->pause_flags) & (VPF_BLOCKED | VPF_PAUSED))
+	if (atomic_load(&v->pause_flags) & (VPF_BLOCKED | VPF_PAUSED | VPF_DEBUGGER))
 		return;
 	if (period)
 		next = now + period;
@@ -137,6 +137,6 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now)
 		vcpu_send_virq(v, VIRQ_TIMER);
 	run_periodic(v, now);
 	run_poll(v, now);
-	if (v->id == 0)
+	if (v->id == 0 && !(atomic_load(&v->pause_flags) & VPF_DEBUGGER))
 		run_watchdogs(v->domain, now);
 }

@@ -165,3 +165,8 @@ bool vcpu_deliver_events(struct vcpu *v)
 	changed |= bounce_sysret(v);
 	return changed;
 }
+
+bool vcpu_settle_regs(struct vcpu *v)
+{
+	return bounce_sysret(v);
+}

@@ -18,6 +18,7 @@ struct domain;
 #define VPF_DOWN 0x1u	 /* not initialised or VCPUOP_down */
 #define VPF_BLOCKED 0x2u /* SCHEDOP_block, SCHEDOP_poll */
 #define VPF_PAUSED 0x4u	 /* domain_pause() */
+#define VPF_DEBUGGER 0x8u /* held by a debugger: the watchdogs wait, too */
 
 enum vcpu_timer { TIMER_SINGLESHOT, TIMER_PERIODIC, TIMER_POLL, NR_VCPU_TIMERS };
 

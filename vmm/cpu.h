@@ -42,6 +42,16 @@ struct cpu_step {
 	uint64_t nr, arg; /* of a hypercall: its number and first argument */
 };
 
+/* Why a vcpu runs one instruction at a time. */
+enum cpu_stepping {
+	STEP_NOT,
+	STEP_ONE,   /* it stops after the next */
+	STEP_WATCH, /* until one accesses what is watched */
+};
+
+/* Instructions that show or take the flags. */
+enum cpu_step_insn { STEP_INSN_OTHER, STEP_INSN_PUSHF, STEP_INSN_POPF };
+
 struct cpu {
 	struct vcpu *vcpu;
 	struct machine *machine;
@@ -64,6 +74,14 @@ struct cpu {
 	uint64_t *last_op; /* on the stack: op_iret, until it is replaced by op_exit */
 	unsigned nr_ops;   /* words used */
 	bool flush_all;
+
+	/* Set by whoever holds it at rest, looked at by its thread: debugger.h. cpu_step.c */
+	enum cpu_stepping stepping;
+	bool trap_flag; /* this entry is with one: after an instruction there is a #DB */
+	bool stepped;	/* that #DB came */
+	enum cpu_step_insn step_insn;
+	uint64_t step_rip;
+	bool step_kernel, step_guest_tf; /* as before the entry */
 
 	/* Whoever wants this vcpu sets `kick` first, then looks at in_guest. */
 	_Atomic bool kick;
@@ -115,6 +133,12 @@ void cpu_op_touch(struct cpu *c, uint64_t maddr);
 void cpu_op_invlpg(struct cpu *c, uint64_t va);
 /* The guest set XCR0 (KVM_SET_XCRS). */
 int cpu_set_xcr0(struct cpu *c, uint64_t xcr0);
+/* Around an entry with the trap flag, of which the guest sees nothing: before it with
+ * regs as they are to be entered, and after it. cpu_step.c */
+void cpu_step_begin(struct cpu *c);
+void cpu_step_end(struct cpu *c, const struct cpu_exit *x);
+/* Has an instruction been done since cpu_step_begin()? When the exit was served. */
+bool cpu_step_done(struct cpu *c);
 /* Makes c leave the guest soon, or not enter it. Any thread. */
 void cpu_kick(struct cpu *c);
 /* Sleeps until cpu_kick, or for ns nanoseconds. By c's thread. */

@@ -17,6 +17,7 @@
 #include "vmm/cpu_stray.h"
 
 #define EFLAGS_FIXED  0x2UL
+#define EFLAGS_TF     0x100UL
 #define EFLAGS_IF     0x200UL
 #define PF_FETCH_USER 0x14
 
@@ -72,7 +73,8 @@ static uint64_t lay_out(struct cpu *c, bool into_guest, uint64_t *rip)
 
 	*--p = u->ss;
 	*--p = u->rsp;
-	*--p = (u->rflags & ~0x3000UL) | EFLAGS_FIXED | EFLAGS_IF;
+	*--p = (u->rflags & ~0x3000UL) | EFLAGS_FIXED | EFLAGS_IF |
+	       (into_guest && c->trap_flag ? EFLAGS_TF : 0);
 	*--p = u->cs;
 	*--p = u->rip;
 	if (into_guest && !n) {
@@ -101,7 +103,7 @@ static void load_debugregs(struct cpu *c)
 	const struct vcpu *v = c->vcpu;
 	struct kvm_debugregs dr = {
 		.db = {v->debugreg[0], v->debugreg[1], v->debugreg[2], v->debugreg[3]},
-		.dr6 = v->debugreg[6] ? v->debugreg[6] : 0xffff0ff0,
+		.dr6 = 0xffff0ff0, /* only we read it: what is new in it is added to the guest's */
 		.dr7 = v->debugreg[7] | 0x400,
 	};
 
@@ -541,6 +543,8 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	if (strayed(c, x, &entered))
 		x->kind = CPU_EXIT_KICK;
 	save_segments(c);
+	if (c->trap_flag)
+		cpu_step_end(c, x);
 	if (x->kind == CPU_EXIT_KICK)
 		cpu_take_kick(c);
 	c->exits[x->kind]++;

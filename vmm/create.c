@@ -236,6 +236,7 @@ static int live(struct creation *c)
 									    : status;
 		say(c, LOG_WARN, "restarting");
 		c->s->run.paused = false; /* only the first is left so */
+		c->s->run.gdb_nowait = true;
 		limit_log(c);
 		status = restart_pause(c);
 		if (status)

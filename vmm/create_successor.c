@@ -85,7 +85,7 @@ static char *without_letters(const char *word)
 
 static bool is_dropped(const char *word)
 {
-	return !strcmp(word, "--console") || !strcmp(word, "--paused") ||
+	return !strncmp(word, "--gdb", 5) || !strcmp(word, "--console") || !strcmp(word, "--paused") ||
 	       !strcmp(word, "--foreground");
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
+#include "vmm/gdb/gdb.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/control/cpu_list.h"
 #include "vmm/run_internal.h"
@@ -295,6 +296,23 @@ static void stop_threads(struct run *r)
 	guest_stop(&r->guest);
 	for (unsigned i = 0; i < r->nr_threads; i++)
 		pthread_join(r->cpus[i].thread, NULL);
+	atomic_store(&r->guest.ended, true);
+}
+
+/* A crash is the debugger's first, until that has seen enough of it. */
+static void let_gdb_look(struct run *r)
+{
+	struct guest *g = &r->guest;
+	struct gdb_server *s = atomic_load(&g->gdb);
+	eventfd_t n;
+
+	if (!s || !atomic_load(&g->domain->is_shut_down) || atomic_load(&g->host_failed) ||
+	    g->domain->shutdown_code != SHUTDOWN_crash || atomic_load(&r->ended_by))
+		return;
+	eventfd_read(g->end_fd, &n);
+	if (!gdb_server_crashed(s) || atomic_load(&r->ended_by))
+		guest_stop(g);
+	wait_for_end(r);
 }
 
 /* on_crash="preserve" and the like: what is left can be looked at. */
@@ -321,6 +339,12 @@ static void clean_up(struct run *r)
 		event_loop_stop(r->loop);
 	if (r->server)
 		control_end(r->server, run_how_it_ended(r));
+	if (atomic_load(&g->gdb)) {
+		gdb_server_end(g->gdb, g->domain && atomic_load(&g->domain->is_shut_down)
+					       ? (int)g->domain->shutdown_code
+					       : -1);
+		gdb_server_destroy(g->gdb);
+	}
 	guest_devices_destroy(&g->devices);
 	if (g->domain)
 		run_check_grants(r);
@@ -371,7 +395,11 @@ static int run_steps(struct run *r)
 	run_doing(r, "building the domain");
 	if (build(r))
 		return EXIT_BAD_USAGE;
-	if (create_cpus(r) || start_threads(r))
+	if (create_cpus(r))
+		return EXIT_HOST_FAILED;
+	if (run_create_gdb(r))
+		return EXIT_BAD_USAGE;
+	if (start_threads(r))
 		return EXIT_HOST_FAILED;
 	return 0;
 }
@@ -412,6 +440,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		console_restore_terminal();
 		rc = run_outcome(r);
 		xenstore_domain_shut_down(r->xenstore, r->guest.domain->domid);
+		let_gdb_look(r);
 		preserve(r);
 		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
 			fprintf(stderr, "xenolith: %s\n", r->err.text);

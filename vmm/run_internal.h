@@ -55,6 +55,10 @@ int run_take_name(struct run *r);
 /* ---- run_sockets.c: what others reach the domain by ---- */
 int run_create_console(struct run *r);
 int run_create_xenstore(struct run *r);
+/* When the vcpus are there, and before the first runs. */
+int run_create_gdb(struct run *r);
+/* In the loop's thread: there is one, or it is made where the user may find it. */
+int run_gdb_server(void *run, struct gdb_server **s, struct error *err);
 
 /* ---- run_end.c ---- */
 /* The exit status; tells why. */

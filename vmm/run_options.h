@@ -18,6 +18,8 @@ int run_option_gate(void *into, const char *value, struct error *err);
 int run_option_xenstore(void *into, const char *value, struct error *err);
 int run_option_stats(void *into, const char *value, struct error *err);
 int run_option_paused(void *into, const char *value, struct error *err);
+int run_option_gdb(void *into, const char *value, struct error *err);
+int run_option_gdb_nowait(void *into, const char *value, struct error *err);
 int run_option_quiet(void *into, const char *value, struct error *err);
 int run_option_verbose(void *into, const char *value, struct error *err);
 /* A regular file with something in it that we may read; `what` is it. */
@@ -42,7 +44,17 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	{.name = "gate", \
 	 .arg = "KIND", \
 	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall", \
-	 .parse = run_option_gate}
+	 .parse = run_option_gate}, \
+	{.name = "gdb", \
+	 .arg = "WHERE", \
+	 .arg_optional = true, \
+	 .help = "wait for gdb before the first instruction, on gdb.sock in the\n" \
+		 "domain's folder, on a local TCP port (--gdb=PORT) or on\n" \
+		 "--gdb=unix:PATH", \
+	 .parse = run_option_gdb}, \
+	{.name = "gdb-nowait", \
+	 .help = "with --gdb: start without waiting for it", \
+	 .parse = run_option_gdb_nowait}
 /* clang-format on */
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/gdb/gdb.h"
 #include "vmm/run_internal.h"
 
 static void on_escape(void *arg)
@@ -93,6 +94,7 @@ static int listen_for_control(struct run *r)
 		.dir = &r->dir,
 		.started = time(NULL),
 		.destroy = on_destroy,
+		.gdb_server = run_gdb_server,
 		.arg = r,
 	};
 	char path[128];
@@ -116,4 +118,46 @@ int run_create_xenstore(struct run *r)
 		xenstore_quota(r->xenstore, r->o->quota[i]);
 	int rc = listen_for_programs(r);
 	return rc ? rc : listen_for_control(r);
+}
+
+static struct gdb_server *make_gdb_server(struct run *r, const struct gdb_where *where, bool wait,
+					  struct error *err)
+{
+	const struct gdb_params p = {
+		.loop = r->loop,
+		.guest = &r->guest,
+		.dir = &r->dir,
+		.where = *where,
+		.wait = wait,
+		.destroy = on_destroy,
+		.arg = r,
+	};
+
+	return gdb_server_create(&p, err);
+}
+
+int run_create_gdb(struct run *r)
+{
+	struct gdb_server *s;
+
+	if (!r->o->gdb)
+		return 0;
+	s = make_gdb_server(r, &r->o->gdb_where, !r->o->gdb_nowait, &r->err);
+	if (!s)
+		return -EIO;
+	if (r->o->log_level >= LOG_WARN)
+		fprintf(stderr, "xenolith: %s gdb: target remote %s\n",
+			r->o->gdb_nowait ? "for" : "waiting for", gdb_server_where(s));
+	return 0;
+}
+
+int run_gdb_server(void *run, struct gdb_server **s, struct error *err)
+{
+	static const struct gdb_where own = {.path = NULL};
+	struct run *r = run;
+
+	*s = atomic_load(&r->guest.gdb);
+	if (!*s)
+		*s = make_gdb_server(r, &own, false, err);
+	return *s ? 0 : -EIO;
 }

@@ -20,7 +20,7 @@
 
 /* What a domain may have in its folder. */
 static const char *const files[] = {DOMID_FILE, XENSTORE_SOCKET, CONTROL_SOCKET,
-				    CONSOLE_SOCKET_FILE};
+				    CONSOLE_SOCKET_FILE, GDB_SOCKET};
 
 bool domain_name_is_good(const char *name)
 {

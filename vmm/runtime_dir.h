@@ -38,6 +38,7 @@ int runtime_dir_base(char *path, size_t size, struct error *err);
 #define XENSTORE_SOCKET	    "xenstore.sock"
 #define CONTROL_SOCKET	    "control.sock"
 #define CONSOLE_SOCKET_FILE "console.sock"
+#define GDB_SOCKET	    "gdb.sock"
 
 /* May a domain have this name? It becomes a folder and a part of messages. */
 #define DOMAIN_NAME_LIMIT 64

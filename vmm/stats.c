@@ -89,12 +89,10 @@ static const char *hypercall_name(unsigned nr, char buf[24])
 	return buf;
 }
 
-static void print_text(FILE *f, const struct counts *n, const struct guest_devices *devices,
-		       const struct run_times *t, uint64_t all, uint64_t guest)
+static void print_counts(FILE *f, const struct counts *n)
 {
 	char buf[24];
 
-	fprintf(f, "xenolith: statistics\n");
 	for (unsigned k = 0; k < NR_CPU_EXITS; k++)
 		if (n->exits[k])
 			fprintf(f, "  exits %-20s %10lu\n", exit_names[k],
@@ -116,6 +114,13 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
 		(unsigned long)n->touches);
+}
+
+static void print_text(FILE *f, const struct counts *n, const struct guest_devices *devices,
+		       const struct run_times *t, uint64_t all, uint64_t guest)
+{
+	fprintf(f, "xenolith: statistics\n");
+	print_counts(f, n);
 	fprintf(f, "  grants in use at the end %8u\n", n->grants);
 	if (n->strays)
 		fprintf(f, "  entries at a wrong place %10lu\n", (unsigned long)n->strays);
@@ -198,4 +203,12 @@ int stats_print(const struct guest *g, const struct run_times *t, const char *pa
 	if (fclose(f))
 		return error_set(err, -errno, "--stats: %s: %s", path, strerror(errno));
 	return 0;
+}
+
+void stats_counters_print(FILE *f, const struct guest *g)
+{
+	struct counts n;
+
+	collect(g, &n);
+	print_counts(f, &n);
 }

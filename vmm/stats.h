@@ -18,4 +18,7 @@ uint64_t stats_now(void);
 int stats_print(const struct guest *g, const struct run_times *t, const char *path,
 		struct error *err);
 
+/* Those of the vcpus, as text. Threads have ended, or are at rest. */
+void stats_counters_print(FILE *f, const struct guest *g);
+
 #endif

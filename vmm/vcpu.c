@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "vmm/gdb/debugger.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
@@ -69,7 +70,12 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	atomic_store(&c->at_rest, true);
 	uint32_t pause;
 	int state = -1;
+	bool told = false;
 	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
+		if (pause & VPF_DEBUGGER && !told) {
+			told = true;
+			debugger_rested(atomic_load(&g->debugger), c);
+		}
 		int want = waiting_runstate(pause);
 		if (state != want)
 			vcpu_runstate_change(v, state = want, ops->system_time(v->domain));
@@ -109,12 +115,29 @@ static void arm_timer(struct cpu *c)
 #define SYSCALL_LEN 2
 #define VMCALL_LEN  3
 
+#define VEC_DB 1
+#define VEC_BP 3
+
+static bool is_debug_trap(struct cpu *c, const struct cpu_exit *x)
+{
+	struct debugger *d;
+
+	if (x->vector != VEC_DB && x->vector != VEC_BP)
+		return false;
+	d = atomic_load(&domain_guest(c->vcpu->domain)->debugger);
+	return d && debugger_trap(d, c, x);
+}
+
 static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 {
 	struct vcpu *v = c->vcpu;
 
 	switch (x->kind) {
 	case CPU_EXIT_TRAP:
+		if (is_debug_trap(c, x))
+			break;
+		trap_handle(c, x);
+		break;
 	/* Xen hands a fault of its iretq on as if the guest's next instruction had
 	 * caused it (x86_64/entry.S: .Lft0, handle_exception). */
 	case CPU_EXIT_IRET_FAULT:
@@ -193,15 +216,22 @@ void *vcpu_thread(void *arg)
 			c->first_entry = stats_now();
 		}
 		run_due_timers(v);
-		vcpu_deliver_events(v);
+		if (c->stepping && debugger_holds_events(atomic_load(&g->debugger), c))
+			vcpu_settle_regs(v);
+		else
+			vcpu_deliver_events(v);
 		if (atomic_load(&g->stop) || atomic_load(&v->pause_flags))
 			continue;
 		steal_account(c);
 		vcpu_runstate_publish(v);
 		arm_timer(c);
+		if (c->stepping)
+			debugger_enter(atomic_load(&g->debugger), c);
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);
 		handle_exit(c, &x);
+		if (c->stepping)
+			debugger_left(atomic_load(&g->debugger), c, &x);
 	}
 	/* It never runs again; who looks at what is left of the domain sees that. */
 	vcpu_runstate_change(v, RUNSTATE_offline, v->domain->ops->system_time(v->domain));

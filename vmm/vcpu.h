@@ -11,6 +11,8 @@
 #include "vmm/log_ring.h"
 
 struct console;
+struct debugger; /* gdb/debugger.h */
+struct gdb_server;
 
 /* The VMM's part of a domain: domain.host. */
 struct guest {
@@ -27,10 +29,13 @@ struct guest {
 	uint64_t xcr0[MAX_VCPUS];
 	struct console *console;
 	struct guest_devices devices;
+	struct debugger *_Atomic debugger; /* NULL: none was ever asked for */
 	enum log_level log_level; /* of messages on stderr */
 	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */
 	bool small_pages;	  /* the host makes no huge pages for the guest any more */
+	struct gdb_server *_Atomic gdb;	   /* the same; gdb/gdb.h */
+	_Atomic bool ended; /* the vcpus' threads are no more */
 	_Atomic bool stop;	  /* all vcpu threads are to end */
 	int end_fd;		  /* eventfd: written when `stop` was set */
 	_Atomic bool host_failed; /* KVM could not go on; `failure` says why */

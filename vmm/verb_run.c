@@ -303,6 +303,20 @@ static int parse_vif(void *into, const char *value, struct error *err)
 	return add_device(into, &vif_kind, value, err);
 }
 
+int run_option_gdb(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+
+	o->gdb = true;
+	return gdb_where_parse(&o->gdb_where, value, err);
+}
+
+int run_option_gdb_nowait(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->gdb_nowait = true;
+	return 0;
+}
+
 int run_option_quiet(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->log_level = LOG_ERROR;
@@ -445,6 +459,8 @@ static int complete(struct run_options *o, struct error *err)
 		o->maxmem_mib = o->memory_mib;
 	if (!o->max_vcpus)
 		o->max_vcpus = o->nr_vcpus;
+	if (o->gdb_nowait && !o->gdb)
+		return error_set(err, -EINVAL, "--gdb-nowait is for --gdb, which is not there");
 	if (o->maxmem_mib < o->memory_mib)
 		return error_set(err, -EINVAL, "--maxmem %lu is less than --memory %lu",
 				 (unsigned long)o->maxmem_mib, (unsigned long)o->memory_mib);

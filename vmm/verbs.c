@@ -20,6 +20,7 @@ const struct verb *const verbs[] = {
 	&verb_sysrq,
 	&verb_trigger,
 	&verb_debug_keys,
+	&verb_gdb,
 	&verb_mem_set,
 	&verb_vcpu_list,
 	&verb_vcpu_set,

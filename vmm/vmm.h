@@ -12,6 +12,7 @@
 #include "devices/device.h"
 #include "pvabi/pvabi.h"
 #include "vmm/build.h"
+#include "vmm/gdb/gdb.h"
 #include "vmm/guest_devices.h"
 
 /* Exit statuses of the program; xenolith.1 documents them. */
@@ -92,6 +93,9 @@ struct run_options {
 	/* Of CONSOLE_FILE and CONSOLE_SOCKET, else NULL. A socket without a path is
 	 * console.sock in the domain's runtime_dir, where `xenolith console` finds it. */
 	const char *console_path;
+	bool gdb;	 /* it has a server for gdb ... */
+	bool gdb_nowait; /* ... that need not let it start */
+	struct gdb_where gdb_where;
 	bool paused;		   /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet

@@ -37,6 +37,8 @@ struct control_domain {
 	struct runtime_dir *dir;
 	int64_t started;	    /* wall clock, s */
 	void (*destroy)(void *arg); /* the domain is to end, whatever its guest does */
+	/* Its server for gdb, made when there is none. */
+	int (*gdb_server)(void *arg, struct gdb_server **s, struct error *err);
 	void *arg;
 };
 

@@ -60,6 +60,7 @@ int request_debug_keys(struct call *call);
 int request_mem_set(struct call *call);
 int request_vcpu_set(struct call *call);
 int request_vcpu_pin(struct call *call);
+int request_gdb(struct call *call);
 int request_rename(struct call *call);
 int request_log(struct call *call);
 int request_device_attach(struct call *call);

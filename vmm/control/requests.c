@@ -22,6 +22,7 @@ static const struct request requests[] = {
 	{"mem-set", request_mem_set},
 	{"vcpu-set", request_vcpu_set},
 	{"vcpu-pin", request_vcpu_pin},
+	{"gdb", request_gdb},
 	{"rename", request_rename},
 	{"log", request_log},
 	{"device-attach", request_device_attach},
