@@ -31,6 +31,11 @@ void backend_set_state(struct backend *b, enum xenbus_state state)
 	backend_write(b, "state", "%d", (int)state);
 }
 
+static void set_waiting(struct backend *b)
+{
+	backend_set_state(b, b->class->waiting ? b->class->waiting : XenbusStateInitWait);
+}
+
 static void disconnect(struct backend *b)
 {
 	if (!b->connected)
@@ -93,11 +98,12 @@ static void leave(struct backend *b)
 static void frontend_changed(void *arg)
 {
 	struct backend *b = arg;
+	enum xenbus_state state = frontend_state(b);
 
-	switch (frontend_state(b)) {
+	switch (state) {
 	case XenbusStateInitialising:
 		if (b->state == XenbusStateClosed && !b->detaching)
-			backend_set_state(b, XenbusStateInitWait);
+			set_waiting(b);
 		break;
 	case XenbusStateInitialised:
 	case XenbusStateConnected:
@@ -105,10 +111,8 @@ static void frontend_changed(void *arg)
 		break;
 	case XenbusStateReconfiguring:
 		/* Linux's netback; the frontend is Connected next, and we stay so. */
-		if (b->connected && b->class->reconfigure) {
-			b->class->reconfigure(b);
+		if (b->connected && b->class->reconfigure && b->class->reconfigure(b))
 			backend_set_state(b, XenbusStateReconfigured);
-		}
 		break;
 	case XenbusStateClosing:
 		disconnect(b);
@@ -118,12 +122,16 @@ static void frontend_changed(void *arg)
 	case XenbusStateUnknown:
 		disconnect(b);
 		backend_set_state(b, XenbusStateClosed);
-		if (b->detaching)
+		if (b->detaching) {
 			leave(b);
+			return;
+		}
 		break;
 	default:
 		break;
 	}
+	if (b->class->changed && !b->detaching)
+		b->class->changed(b, state);
 }
 
 static int write_common(struct backend *b)
@@ -176,7 +184,7 @@ int backend_create(struct backend *b)
 	if (!rc) {
 		/* The guest may look at once: the frontend's state comes last. */
 		rc = backend_write_frontend(b, "state", "%d", XenbusStateInitialising);
-		backend_set_state(b, XenbusStateInitWait);
+		set_waiting(b);
 	}
 	if (!rc) {
 		char path[BACKEND_PATH_SIZE + 8];

@@ -34,6 +34,8 @@ struct xenstore;
 
 struct backend_class {
 	const char *type; /* the directories' name: "vbd", "vif" */
+	/* Our state while we wait for a frontend; 0: XenbusStateInitWait. */
+	enum xenbus_state waiting;
 	/* The keys that libxl writes beside the common ones, in both directories, and
 	 * those that the backend publishes: b->be_path and b->fe_path are there. 0, or
 	 * negative errno: there will be no device. */
@@ -43,9 +45,12 @@ struct backend_class {
 	int (*connect)(struct backend *b);
 	/* Stop; give back every grant and port. Only after a connect that succeeded. */
 	void (*disconnect)(struct backend *b);
-	/* The frontend changed keys of a connected device (XenbusStateReconfiguring). May be
-	 * NULL. */
-	void (*reconfigure)(struct backend *b);
+	/* The frontend changed keys of a connected device (XenbusStateReconfiguring). False: it
+	 * is not answered. May be NULL. */
+	bool (*reconfigure)(struct backend *b);
+	/* The frontend wrote its state, and what follows from that is done. Not while the
+	 * device is detached. May be NULL. */
+	void (*changed)(struct backend *b, enum xenbus_state frontend);
 	/* Free what contains b. It is disconnected, its directories are gone. */
 	void (*destroy)(struct backend *b);
 };

@@ -136,6 +136,9 @@ int pirq_bind(struct domain *d, unsigned pirq)
 	p->port = (evtchn_port_t)port;
 	eoi_map_set(d, pirq, p->eoi);
 	evtchn_port_bound(d, (evtchn_port_t)port);
+	/* A line that is raised already comes now. */
+	if (p->eoi)
+		p->eoi(p->arg);
 	return port;
 }
 

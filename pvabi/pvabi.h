@@ -541,8 +541,8 @@ void domain_raise_pirqs(struct domain *d);
  * nr > 1 as many in a row, the first is told (Xen: get_free_pirqs()). -ENOSPC. Any thread. */
 int domain_get_free_pirq(struct domain *d, bool line, unsigned nr);
 /* The guest may bind PIRQ n from now on. `eoi` (NULL: none is needed) is called for each
- * that was sent when the guest has acknowledged it, with evtchn_lock held: must not block
- * or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already; -EBUSY: the guest still has
+ * that was sent when the guest has acknowledged it, and when the guest binds it, with
+ * evtchn_lock held: must not block or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already; -EBUSY: the guest still has
  * it bound from the last time. Any thread. */
 int domain_permit_pirq(struct domain *d, unsigned n, void (*eoi)(void *arg), void *arg);
 /* The device is gone: nothing is sent, `eoi` is not called again once this returned. */

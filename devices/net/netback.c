@@ -197,7 +197,7 @@ static void multicast_changed(void *arg)
 	v->mcast_control = !v->spec.no_multicast && vif_flag(v, "request-multicast-control", false);
 }
 
-static void read_xdp(struct backend *b)
+static bool read_xdp(struct backend *b)
 {
 	struct netback *v = of(b);
 	uint64_t n;
@@ -205,6 +205,7 @@ static void read_xdp(struct backend *b)
 	v->xdp_headroom = 0;
 	if (!backend_frontend_option(b, "xdp-headroom", UINT16_MAX, 0, &n))
 		v->xdp_headroom = (unsigned)(n < VIF_MAX_XDP_HEADROOM ? n : VIF_MAX_XDP_HEADROOM);
+	return true;
 }
 
 /* ---- connecting ---- */

@@ -158,8 +158,8 @@ void pci_leave(struct pci_device *d);
  * -EFAULT when any byte of it is not the guest's own (then nothing was moved). Any thread. */
 int pci_dma_read(struct pci_device *d, uint64_t maddr, void *dst, size_t len);
 int pci_dma_write(struct pci_device *d, uint64_t maddr, const void *src, size_t len);
-/* The same without a copy: our address of len bytes inside one page, NULL when it is not the guest's.
- * Until pci_dma_unmap() it stays the guest's, and (write: the device writes to it) becomes
+/* The same without a copy: our address of len bytes inside one page, NULL when it is not the
+ * guest's. Until pci_dma_unmap() it stays the guest's, and (write: the device writes to it) becomes
  * no page table. */
 void *pci_dma_map(struct pci_device *d, uint64_t maddr, size_t len, bool write);
 void pci_dma_unmap(struct pci_device *d, uint64_t maddr, bool write);

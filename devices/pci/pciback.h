@@ -64,8 +64,9 @@ void pciback_destroy(struct pciback *p);
 
 /* Places d's BARs, finds it a slot and interrupts, and shows it to the guest: at once, or, when
  * the frontend is just reconfiguring itself, after that. d is the backend's from now on.
- * -EEXIST: the host's device, or the slot, is taken; -ENOSPC: no room for another; -EINVAL,
- * -ENOMEM, or the device's errno: d is still the caller's. err: a sentence. */
+ * -EEXIST: the host's device, or the slot, is taken; -ENOSPC: no room for another; -ENOTSUP: a
+ * bridge; -ENOMEM, or the errno of the device or of pci_host.place: d is still the caller's. err: a
+ * sentence. */
 int pciback_add(struct pciback *p, struct pci_device *d, const struct pciback_options *o, char *err,
 		size_t errlen);
 /* Asks the frontend to let the function go; gone() tells when it has. `force`: it does not

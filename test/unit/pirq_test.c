@@ -106,6 +106,8 @@ START_TEST(test_eoi)
 {
 	long port = bind(LEVEL);
 
+	ck_assert_uint_eq(eois, 1); /* were it raised already, it would be sent again */
+	eois = 0;
 	ck_assert_int_eq(eoi(LEVEL), 0);
 	ck_assert_uint_eq(eois, 0); /* nothing had come */
 	domain_send_pirq(t->d, LEVEL);
@@ -118,12 +120,14 @@ START_TEST(test_eoi)
 	ck_assert_uint_eq(eois, 2);
 	/* So does EVTCHNOP_reset. */
 	ck_assert_int_eq(bind(LEVEL), port);
+	eois = 2;
 	domain_send_pirq(t->d, LEVEL);
 	struct evtchn_reset r = {.dom = DOMID_SELF};
 	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_reset, &r), 0);
 	ck_assert_uint_eq(eois, 3);
 	/* Nobody is called for a device that is gone. */
 	ck_assert_int_gt(bind(LEVEL), 0);
+	eois = 3;
 	domain_send_pirq(t->d, LEVEL);
 	domain_revoke_pirq(t->d, LEVEL);
 	ck_assert_int_eq(eoi(LEVEL), 0);
@@ -202,6 +206,7 @@ START_TEST(test_eoi_map)
 	ck_assert(!eoi_bit(mfn, EDGE));
 	memset(frame_ptr(t->d, mfn), 0, PAGE_SIZE);
 	level = (evtchn_port_t)bind(LEVEL);
+	eois = 0;
 	ck_assert(eoi_bit(mfn, LEVEL));
 	/* v2 leaves the port's mask to the guest. */
 	port_set_mask(t, level, true);
@@ -234,6 +239,7 @@ START_TEST(test_unmask_notify)
 	evtchn_port_t port = (evtchn_port_t)bind(LEVEL);
 	uint64_t va = test_put(t, &old, sizeof(old));
 
+	eois = 0;
 	port_set_mask(t, port, true);
 	domain_send_pirq(t->d, LEVEL);
 	ck_assert_int_eq(HCALL(t, 0, __HYPERVISOR_physdev_op_compat, va), 0);
