@@ -27,11 +27,6 @@ static void line_acknowledged(void *arg)
 		eventfd_write(q->eoi_fd, 1);
 }
 
-static bool line_is_on(const struct pci_irqs *q)
-{
-	return q->line && !q->nr_msi && !q->nr_msix;
-}
-
 static void on_eoi(void *arg, uint32_t events)
 {
 	struct pci_irqs *q = arg;
@@ -42,7 +37,7 @@ static void on_eoi(void *arg, uint32_t events)
 	if (q->device->ops->intx_eoi)
 		q->device->ops->intx_eoi(q->device);
 	pthread_mutex_lock(&q->lock);
-	if (q->asserted && line_is_on(q))
+	if (q->asserted && pci_irqs_line_on(q))
 		domain_send_pirq(q->domain, q->line);
 	pthread_mutex_unlock(&q->lock);
 }
@@ -146,7 +141,7 @@ int pci_irqs_enable_msix(struct pci_irqs *q, const uint16_t *entry, unsigned nr,
 static void line_again(struct pci_irqs *q)
 {
 	pthread_mutex_lock(&q->lock);
-	if (q->asserted && line_is_on(q))
+	if (q->asserted && pci_irqs_line_on(q))
 		domain_send_pirq(q->domain, q->line);
 	pthread_mutex_unlock(&q->lock);
 }
@@ -177,57 +172,6 @@ int pci_irqs_restore(struct pci_irqs *q)
 	if (q->nr_msix)
 		return q->device->ops->msix_enable(q->device, q->entry, q->nr_msix);
 	return 0;
-}
-
-/* ---- what a device calls ---- */
-
-void pci_intx(struct pci_device *d, bool asserted)
-{
-	struct pci_irqs *q = d->irqs;
-
-	if (!q)
-		return;
-	pthread_mutex_lock(&q->lock);
-	bool was = atomic_exchange(&q->asserted, asserted);
-	if (asserted && !was && line_is_on(q))
-		domain_send_pirq(q->domain, q->line);
-	pthread_mutex_unlock(&q->lock);
-}
-
-void pci_msi(struct pci_device *d, unsigned vector)
-{
-	struct pci_irqs *q = d->irqs;
-
-	if (!q)
-		return;
-	pthread_mutex_lock(&q->lock);
-	if (vector < q->nr_msi)
-		domain_send_pirq(q->domain, q->msi[vector]);
-	pthread_mutex_unlock(&q->lock);
-}
-
-void pci_msix(struct pci_device *d, unsigned entry)
-{
-	struct pci_irqs *q = d->irqs;
-
-	if (!q || entry >= PCI_MAX_MSIX)
-		return;
-	pthread_mutex_lock(&q->lock);
-	if (q->nr_msix && q->msix[entry])
-		domain_send_pirq(q->domain, q->msix[entry]);
-	pthread_mutex_unlock(&q->lock);
-}
-
-void pci_aer(struct pci_device *d, enum pci_aer_severity severity)
-{
-	if (d->irqs && d->irqs->aer)
-		d->irqs->aer(d->irqs->owner, severity);
-}
-
-void pci_leave(struct pci_device *d)
-{
-	if (d->irqs && d->irqs->leave)
-		d->irqs->leave(d->irqs->owner);
 }
 
 /* ---- the whole ---- */

@@ -32,6 +32,12 @@ struct pci_irqs {
 	uint16_t *entry;  /* the nr_msix entries in the order in which they were enabled */
 };
 
+/* Under lock. */
+static inline bool pci_irqs_line_on(const struct pci_irqs *q)
+{
+	return q->line && !q->nr_msi && !q->nr_msix;
+}
+
 /* d->irqs: with a line if `pin`. `aer`, `leave` and `owner` are the caller's to set. 0, -ENOSPC
  * (no PIRQ is free), -ENOMEM or what the event loop says. */
 int pci_irqs_create(struct pci_device *d, bool pin);
