@@ -10,7 +10,10 @@
 #include "pvabi/mm.h"
 
 #define E820_MAX 1024 /* Xen: E820MAX */
-#define E820_RAM 1
+#define E820_RAM      1
+#define E820_RESERVED 2
+#define E820_UNUSABLE 5
+#define FRAMES_4G     (1ull << (32 - PAGE_SHIFT))
 
 /* Not in the public headers: an entry as the BIOS call gives it. */
 struct e820_entry {
@@ -61,5 +64,30 @@ long memory_map_set(struct vcpu *v, void *arg, const uint64_t *args)
 	free(d->memory_map);
 	d->memory_map = map;
 	d->nr_memory_map = nr;
+	return 0;
+}
+
+/* What libxl makes of a PC's map with e820_host=1 (libxl_x86.c, e820_sanitize()): what is
+ * RAM of the machine but not the guest's is unusable, lest the guest looks for room for
+ * devices there; what would be in the hole, and what it may have later, is above 4 GiB. */
+int domain_map_hole(struct domain *d, uint64_t start, uint64_t end, uint64_t now, uint64_t balloon)
+{
+	uint64_t low = now < start ? now : start, high = now - low + balloon;
+	struct e820_entry *map = calloc(4, sizeof(*map));
+	uint32_t n = 0;
+
+	if (!map)
+		return -ENOMEM;
+	map[n++] = (struct e820_entry){0, low * PAGE_SIZE, E820_RAM};
+	if (low < start)
+		map[n++] = (struct e820_entry){low * PAGE_SIZE, (start - low) * PAGE_SIZE,
+					       E820_UNUSABLE};
+	map[n++] = (struct e820_entry){end * PAGE_SIZE, (FRAMES_4G - end) * PAGE_SIZE,
+				       E820_RESERVED};
+	if (high)
+		map[n++] = (struct e820_entry){FRAMES_4G * PAGE_SIZE, high * PAGE_SIZE, E820_RAM};
+	free(d->memory_map);
+	d->memory_map = map;
+	d->nr_memory_map = n;
 	return 0;
 }

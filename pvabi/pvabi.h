@@ -298,7 +298,11 @@ static inline bool domain_is_memory(const struct domain *d, uint64_t mfn)
 	return mfn < d->nr_ram ? mfn - d->hole_start >= d->hole_frames
 			       : mfn >= d->heap_start && mfn < d->nr_frames;
 }
-/* The frame behind the last of the first n frames of RAM, and the opposite. */
+/* The n-th frame of RAM, and the one behind the last of n frames. */
+static inline uint64_t domain_ram_frame(const struct domain *d, uint64_t n)
+{
+	return n < d->hole_start ? n : n + d->hole_frames;
+}
 static inline uint64_t domain_ram_end(const struct domain *d, uint64_t n)
 {
 	return n > d->hole_start ? n + d->hole_frames : n;
@@ -571,6 +575,12 @@ static inline bool domain_has_io(const struct domain *d)
 	return d->iocaps.nr_iomem || d->iocaps.nr_ports;
 }
 void iocap_domain_destroy(struct domain *d);
+
+/* The pseudo-physical memory map of a guest that is to reach devices: RAM but for
+ * [start, end), which has none up to 4 GiB; frames. `now` of RAM, and `balloon` that it may
+ * have later. Before any vcpu runs. -ENOMEM. memory_map.c */
+int domain_map_hole(struct domain *d, uint64_t start, uint64_t end, uint64_t now,
+		    uint64_t balloon);
 
 /* ------------------------------------------------------------------------ */
 /* Page tables (mm.c ...)                                                     */

@@ -28,7 +28,7 @@ static int check_params(const struct domain *d, const struct build_params *p, st
 				 "the kernel's command line has %zu characters; start_info has "
 				 "room for %d",
 				 strlen(p->cmdline), MAX_GUEST_CMDLINE - 1);
-	if (d->nr_m2p < d->nr_ram || d->tot_pages != d->ram_used || !d->vcpu[0] ||
+	if (d->nr_m2p < d->nr_ram || domain_ram_end(d, d->tot_pages) != d->ram_used || !d->vcpu[0] ||
 	    d->vcpu[0]->initialised)
 		return error_set(err, -EINVAL, "the domain is not a fresh one");
 	return 0;
@@ -56,7 +56,7 @@ static int plan(struct builder *b, struct error *err)
 				 (unsigned long long)b->d->tot_pages >> (20 - PAGE_SHIFT),
 				 b->ramdisk.size ? " and ramdisk" : "", (unsigned long long)needed);
 	}
-	return build_p2m_init(&b->p2m, b->d->tot_pages, b->p->p2m, b->p->p2m_seed, err);
+	return build_p2m_init(&b->p2m, b->d, b->p->p2m, b->p->p2m_seed, err);
 }
 
 /* Segments may share pages and even overlap; the last one wins, as it does with

@@ -73,17 +73,19 @@ static inline uint64_t build_pfn_to_va(const struct build_layout *l, uint64_t pf
 /* ---- build_p2m.c ---- */
 
 struct build_p2m {
+	const struct domain *domain;
 	uint64_t nr;
-	uint32_t *list; /* mfn by pfn; NULL: mfn == pfn */
+	uint32_t *list; /* mfn by pfn; NULL: mfn == pfn, but for the machine's hole */
 };
 
-int build_p2m_init(struct build_p2m *m, uint64_t nr_ram, enum p2m_order order, uint64_t seed,
+/* Of the pfns that d has. */
+int build_p2m_init(struct build_p2m *m, const struct domain *d, enum p2m_order order, uint64_t seed,
 		   struct error *err);
 void build_p2m_free(struct build_p2m *m);
 
 static inline uint64_t build_pfn_to_mfn(const struct build_p2m *m, uint64_t pfn)
 {
-	return m->list ? m->list[pfn] : pfn;
+	return m->list ? m->list[pfn] : domain_ram_frame(m->domain, pfn);
 }
 
 static inline void *build_pfn_ptr(const struct domain *d, const struct build_p2m *m, uint64_t pfn)

@@ -37,10 +37,12 @@ static uint64_t random_below(uint64_t *state, uint64_t n)
 	return m >> 64;
 }
 
-int build_p2m_init(struct build_p2m *m, uint64_t nr_ram, enum p2m_order order, uint64_t seed,
+int build_p2m_init(struct build_p2m *m, const struct domain *d, enum p2m_order order, uint64_t seed,
 		   struct error *err)
 {
-	*m = (struct build_p2m){.nr = nr_ram};
+	uint64_t nr_ram = d->tot_pages;
+
+	*m = (struct build_p2m){.domain = d, .nr = nr_ram};
 	if (order == P2M_IDENTITY)
 		return 0;
 	if (nr_ram > UINT32_MAX)
@@ -51,7 +53,7 @@ int build_p2m_init(struct build_p2m *m, uint64_t nr_ram, enum p2m_order order, u
 				 "no memory to shuffle the p2m: %llu MiB needed on the host",
 				 (unsigned long long)(nr_ram * sizeof(*m->list) >> 20) + 1);
 	for (uint64_t i = 0; i < nr_ram; i++)
-		m->list[i] = i;
+		m->list[i] = (uint32_t)domain_ram_frame(d, i);
 	for (uint64_t i = nr_ram - 1; i > 0; i--) {
 		uint64_t j = random_below(&seed, i + 1);
 		uint32_t mfn = m->list[i];
@@ -70,12 +72,8 @@ void build_p2m_free(struct build_p2m *m)
 
 void build_m2p_write(struct domain *d, const struct build_p2m *m)
 {
-	if (m->list)
-		for (uint64_t pfn = 0; pfn < m->nr; pfn++)
-			d->m2p[m->list[pfn]] = pfn;
-	else
-		for (uint64_t mfn = 0; mfn < m->nr; mfn++)
-			d->m2p[mfn] = mfn;
+	for (uint64_t pfn = 0; pfn < m->nr; pfn++)
+		d->m2p[build_pfn_to_mfn(m, pfn)] = pfn;
 }
 
 void build_p2m_write(struct domain *d, const struct build_p2m *m, uint64_t pfn)

@@ -94,6 +94,7 @@ struct cpu {
 	pid_t tid;
 	timer_t timer;
 	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
+	bool went_on;	   /* in this entry: the guest ran, and goes on after an access */
 	unsigned re_kicks; /* in this entry: kicks put off for a breakpoint (cpu_enter.c) */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
 

@@ -15,6 +15,7 @@
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/cpu_stray.h"
+#include "vmm/io_space.h"
 
 #define EFLAGS_FIXED  0x2UL
 #define EFLAGS_TF     0x100UL
@@ -432,6 +433,32 @@ static void fatal(struct cpu *c, struct cpu_exit *x, int err)
 	}
 }
 
+/* An access to what is no memory. KVM finishes the instruction at the next entry, and the
+ * guest runs on, unless there is something for this thread to do: what the device raised
+ * just now among it, for which nobody kicks us. */
+static int mmio(struct cpu *c)
+{
+	struct kvm_run *run = c->run;
+	const struct vcpu *v = c->vcpu;
+
+	if (!c->machine->io)
+		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+	else if (run->mmio.is_write)
+		io_space_write(c->machine->io, IO_MEMORY, run->mmio.phys_addr, run->mmio.data,
+			       run->mmio.len);
+	else
+		io_space_read(c->machine->io, IO_MEMORY, run->mmio.phys_addr, run->mmio.data,
+			      run->mmio.len);
+	c->mmio_exits++;
+	c->went_on = true;
+	/* A signal that came since KVM_RUN returned is known by `signalled`; the handler of
+	 * one that is still to come sets immediate_exit. */
+	if (c->signalled || atomic_load(&c->kick) || vcpu_events_need_delivery(v) ||
+	    atomic_load(&v->nmi_pending))
+		run->immediate_exit = 1;
+	return 1;
+}
+
 /* One KVM_RUN. 0: `x` is set; 1: run again. */
 static int run_once(struct cpu *c, struct cpu_exit *x)
 {
@@ -459,12 +486,7 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		x->kind = CPU_EXIT_HYPERCALL;
 		return 0;
 	case KVM_EXIT_MMIO:
-		/* Nobody there: reads are all ones. KVM finishes the instruction at the
-		 * next entry, which is to go no further: a kick may have come. */
-		c->run->immediate_exit = 1;
-		memset(c->run->mmio.data, 0xff, sizeof(c->run->mmio.data));
-		c->mmio_exits++;
-		return 1;
+		return mmio(c);
 	default:
 		fatal(c, x, 0);
 		return 0;
@@ -506,7 +528,7 @@ static bool strayed(struct cpu *c, const struct cpu_exit *x, const struct cpu_us
 	struct vcpu *v = c->vcpu;
 	uint64_t stack[5];
 
-	if (x->kind != CPU_EXIT_TRAP || v->regs.cs == entered->cs ||
+	if (x->kind != CPU_EXIT_TRAP || v->regs.cs == entered->cs || c->went_on ||
 	    !c->machine->host.syscall_faults)
 		return false;
 	if (guest_copy_from(v, stack, entered->rsp, sizeof(stack)) ||
@@ -535,6 +557,7 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	prepare(c);
 	load(c, true);
 	c->re_kicks = 0;
+	c->went_on = false;
 	entered = c->vcpu->regs;
 	do {
 		again = run_once(c, x);

@@ -6,6 +6,7 @@
 
 #include "devices/device.h"
 #include "vmm/guest_devices.h"
+#include "vmm/pci_spec.h"
 #include "vmm/vmm.h"
 
 const struct device_kind *const device_kinds[] = {&disk_kind, &vif_kind, NULL};
@@ -33,6 +34,10 @@ static void forget(void *arg, struct backend *b)
 int guest_devices_attach(struct guest_devices *g, const struct device_kind *k, const char *spec,
 			 struct backend **added, struct error *err)
 {
+	if (added)
+		*added = NULL;
+	if (k->shared)
+		return k->shared->attach(g, spec, err);
 	if (g->nr == MAX_GUEST_DEVICES)
 		return error_set(err, -ENOSPC, "a domain has room for %d devices",
 				 MAX_GUEST_DEVICES);
@@ -76,18 +81,35 @@ int guest_devices_create(struct guest_devices *g, const struct run_options *o, s
 
 void guest_devices_destroy(struct guest_devices *g)
 {
+	for (const struct device_kind *const *k = device_kinds; *k; k++)
+		if ((*k)->shared)
+			(*k)->shared->destroy(g);
 	while (g->nr)
 		backend_destroy(g->backend[g->nr - 1]);
+}
+
+/* xl turns e820_host on for PV guests with PCI devices (xl_parse.c). */
+bool guest_wants_hole(const struct run_options *o)
+{
+	return o->e820_host;
+}
+
+bool guest_shares_memory(const struct run_options *o)
+{
+	return o->shared_memory;
 }
 
 /* ---- statistics ---- */
 
 void guest_devices_text(FILE *f, const struct guest_devices *g)
 {
-	for (const struct device_kind *const *k = device_kinds; *k; k++)
+	for (const struct device_kind *const *k = device_kinds; *k; k++) {
+		if ((*k)->shared)
+			(*k)->shared->text(f, g);
 		for (unsigned i = 0; i < g->nr; i++)
 			if (is_kind(g->backend[i], *k))
 				(*k)->text(f, g->backend[i]);
+	}
 }
 
 void guest_devices_json(FILE *f, const struct guest_devices *g)
@@ -96,6 +118,8 @@ void guest_devices_json(FILE *f, const struct guest_devices *g)
 		const char *sep = "";
 
 		fprintf(f, "  \"%s\": {", (*k)->plural);
+		if ((*k)->shared)
+			(*k)->shared->json(f, g);
 		for (unsigned i = 0; i < g->nr; i++) {
 			if (!is_kind(g->backend[i], *k))
 				continue;

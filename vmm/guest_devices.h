@@ -10,7 +10,9 @@
 
 #include "devices/backend.h"
 #include "vmm/error.h"
+#include "vmm/pci_host.h"
 
+struct pciback;
 struct run_options;
 
 #define MAX_GUEST_DEVICES 128
@@ -22,6 +24,22 @@ struct guest_devices {
 	struct domain *domain;
 	struct backend *backend[MAX_GUEST_DEVICES];
 	unsigned nr;
+	/* guest_pci.c: all functions have one backend. */
+	struct vmm_pci pci;
+	struct pciback *pciback; /* NULL: there never was a function */
+};
+
+/* A kind whose devices share one backend keeps them itself, and has these functions
+ * instead of create, is, text and json. */
+struct device_kind_shared {
+	int (*attach)(struct guest_devices *g, const char *spec, struct error *err);
+	/* -ENODEV: it has no such device. It may be there until the guest has let it go. */
+	int (*detach)(struct guest_devices *g, const char *which, bool force, struct error *err);
+	bool (*has)(const struct guest_devices *g, const char *which);
+	void (*destroy)(struct guest_devices *g); /* all of them */
+	void (*text)(FILE *f, const struct guest_devices *g);
+	/* Members of a JSON object. */
+	void (*json)(FILE *f, const struct guest_devices *g);
 };
 
 /* One kind of device, a row of device_kinds: guest_disks.c, ... All that reads a spec
@@ -41,9 +59,10 @@ struct device_kind {
 	/* What it did, for --stats: a line, or `"name": {...}`. */
 	void (*text)(FILE *f, const struct backend *b);
 	void (*json)(FILE *f, const struct backend *b);
+	const struct device_kind_shared *shared; /* NULL: each has a backend of its own */
 };
 
-extern const struct device_kind disk_kind, vif_kind;
+extern const struct device_kind disk_kind, vif_kind, pci_kind;
 
 /* All kinds; NULL ends the table. */
 extern const struct device_kind *const device_kinds[];
@@ -63,8 +82,14 @@ int guest_devices_create(struct guest_devices *g, const struct run_options *o, s
 /* Waits for what is in flight. */
 void guest_devices_destroy(struct guest_devices *g);
 
+/* What the options ask of the machine: room for devices below 4 GiB; memory that other
+ * processes can map. */
+bool guest_wants_hole(const struct run_options *o);
+bool guest_shares_memory(const struct run_options *o);
+
 /* One more, also while the domain runs. *b (which may be NULL): the device, ours until it
- * is detached (backend_detach, backend_destroy). -ENOSPC: there is no room for it. */
+ * is detached (backend_detach, backend_destroy); NULL with a kind that is `shared`. -ENOSPC:
+ * there is no room for it. */
 int guest_devices_attach(struct guest_devices *g, const struct device_kind *k, const char *spec,
 			 struct backend **b, struct error *err);
 /* NULL: there is none. */

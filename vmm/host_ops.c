@@ -136,8 +136,10 @@ static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 		madvise(g->machine->memory, g->machine->memory_size, MADV_NOHUGEPAGE);
 	}
 	/* They come back zeroed when the guest is given them again. */
-	if (madvise(p, nr * PAGE_SIZE, MADV_DONTNEED))
+	if (atomic_load(&g->devices.pci.pins))
 		memset(p, 0, nr * PAGE_SIZE);
+	else
+		machine_release(g->machine, mfn * PAGE_SIZE, nr * PAGE_SIZE);
 }
 
 static void op_lock_wait(_Atomic uint32_t *word, uint32_t val)

@@ -32,6 +32,17 @@ static int open_failed(struct error *err, int e)
 	}
 }
 
+/* SDM vol. 2, CPUID 80000008H. No more than what fits into Linux's direct map. */
+static unsigned address_bits(const struct kvm_cpuid2 *c)
+{
+	for (unsigned i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 0x80000008) {
+			unsigned bits = c->entries[i].eax & 0xff;
+			return bits > 46 ? 46 : bits;
+		}
+	return 36;
+}
+
 int machine_open(struct machine *m, struct error *err)
 {
 	static const struct {
@@ -45,7 +56,7 @@ int machine_open(struct machine *m, struct error *err)
 	};
 
 	memset(m, 0, sizeof(*m));
-	m->vm_fd = -1;
+	m->vm_fd = m->memory_fd = -1;
 	m->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (m->kvm_fd < 0)
 		return open_failed(err, errno);
@@ -69,11 +80,67 @@ int machine_open(struct machine *m, struct error *err)
 	m->supported_cpuid->nent = MACHINE_CPUID_MAX;
 	if (ioctl(m->kvm_fd, KVM_GET_SUPPORTED_CPUID, m->supported_cpuid) < 0)
 		return error_set(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
+	m->address_bits = address_bits(m->supported_cpuid);
 	return 0;
 }
 
-int machine_create(struct machine *m, uint64_t size, struct error *err)
+/* Slots of KVM: guest memory, what is above the hole in it, then machine_map()'s. */
+#define SLOT_MEMORY 0
+#define SLOT_ABOVE  1
+#define SLOT_FIRST  2
+
+static int set_slot(struct machine *m, unsigned slot, uint64_t addr, uint64_t size, void *memory,
+		    bool read_only)
 {
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = read_only ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = addr,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	return ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+/* Aligned, so that the host can back it with huge pages: fewer faults for us and for the
+ * guest. A memfd gets them only where the host's administrator allows it (shmem_enabled),
+ * so it is used only when somebody must map the memory, too. */
+static int reserve(struct machine *m, uint64_t size, bool shared)
+{
+	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+	if (shared) {
+		m->memory_fd = memfd_create("guest-memory", MFD_CLOEXEC);
+		if (m->memory_fd < 0 || ftruncate(m->memory_fd, (off_t)size))
+			return -errno;
+	}
+	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		return -errno;
+	uint8_t *at = (uint8_t *)(((uintptr_t)area + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+	if (at > area)
+		munmap(area, (size_t)(at - area));
+	munmap(at + size, (size_t)(area + HUGE_PAGE - at));
+	if (mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, m->memory_fd,
+		 0) == MAP_FAILED) {
+		int rc = -errno;
+		munmap(at, size);
+		return rc;
+	}
+	m->memory = at;
+	m->memory_size = size;
+	madvise(at, size, MADV_HUGEPAGE);
+	return 0;
+}
+
+int machine_create(struct machine *m, const struct machine_memory *mem, struct error *err)
+{
+	uint64_t below = mem->hole_size ? mem->hole_start : mem->size;
+	uint64_t above = mem->hole_start + mem->hole_size;
+	int rc;
+
 	m->vm_fd = ioctl(m->kvm_fd, KVM_CREATE_VM, 0);
 	if (m->vm_fd < 0)
 		return error_set(err, -errno, "KVM_CREATE_VM: %s", strerror(errno));
@@ -81,34 +148,68 @@ int machine_create(struct machine *m, uint64_t size, struct error *err)
 	/* Intel processors without unrestricted guest mode want four pages below
 	 * 4 GiB; ignored elsewhere. A guest too large to leave room does without. */
 	uint64_t identity = 0xfeffc000;
-	if (size <= identity) {
+	if (below <= identity) {
 		ioctl(m->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 		ioctl(m->vm_fd, KVM_SET_TSS_ADDR, identity + PAGE_SIZE);
 	}
-
-	/* Aligned, so that the host can back it with huge pages: fewer faults for us and
-	 * for the guest. */
-	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (area == MAP_FAILED)
-		return error_set(err, -errno, "cannot reserve %lu MiB for the guest: %s",
-				 (unsigned long)(size >> 20), strerror(errno));
-	m->memory = (uint8_t *)(((uintptr_t)area + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
-	if (m->memory > area)
-		munmap(area, (size_t)(m->memory - area));
-	munmap(m->memory + size, (size_t)(area + HUGE_PAGE - m->memory));
-	madvise(m->memory, size, MADV_HUGEPAGE);
-	m->memory_size = size;
-	struct kvm_userspace_memory_region region = {
-		.slot = 0,
-		.guest_phys_addr = 0,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)m->memory,
-	};
-	if (ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return error_set(err, -errno, "KVM_SET_USER_MEMORY_REGION of %lu MiB: %s",
-				 (unsigned long)(size >> 20), strerror(errno));
+	rc = reserve(m, mem->size, mem->shared);
+	if (rc)
+		return error_set(err, rc, "cannot reserve %lu MiB for the guest: %s",
+				 (unsigned long)(mem->size >> 20), strerror(-rc));
+	rc = set_slot(m, SLOT_MEMORY, 0, below, m->memory, false);
+	if (!rc && mem->hole_size)
+		rc = set_slot(m, SLOT_ABOVE, above, mem->size - above, m->memory + above, false);
+	if (rc)
+		return error_set(err, rc, "KVM_SET_USER_MEMORY_REGION of %lu MiB: %s",
+				 (unsigned long)(mem->size >> 20), strerror(-rc));
 	return 0;
+}
+
+int machine_map(struct machine *m, uint64_t addr, uint64_t size, void *memory, bool read_only)
+{
+	for (unsigned i = 0; i < MACHINE_SLOTS; i++) {
+		if (m->slot_addr[i])
+			continue;
+		int rc = set_slot(m, SLOT_FIRST + i, addr, size, memory, read_only);
+		if (!rc)
+			m->slot_addr[i] = addr;
+		return rc;
+	}
+	return -ENOSPC;
+}
+
+int machine_unmap(struct machine *m, uint64_t addr)
+{
+	for (unsigned i = 0; i < MACHINE_SLOTS; i++) {
+		if (m->slot_addr[i] != addr)
+			continue;
+		m->slot_addr[i] = 0;
+		return set_slot(m, SLOT_FIRST + i, addr, 0, NULL, false);
+	}
+	return -ENOENT;
+}
+
+int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on)
+{
+	struct kvm_ioeventfd e = {
+		.addr = addr,
+		.len = bytes,
+		.fd = fd,
+		.flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
+}
+
+void machine_release(struct machine *m, uint64_t offset, uint64_t size)
+{
+	uint8_t *p = m->memory + offset;
+	int rc = m->memory_fd < 0 ? madvise(p, size, MADV_DONTNEED)
+				  : fallocate(m->memory_fd,
+					      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					      (off_t)offset, (off_t)size);
+	if (rc)
+		memset(p, 0, size);
 }
 
 int machine_enable_xen_hypercalls(struct machine *m)
@@ -131,9 +232,11 @@ void machine_destroy(struct machine *m)
 		munmap(m->memory, m->memory_size);
 	if (m->vm_fd >= 0)
 		close(m->vm_fd);
+	if (m->memory_fd >= 0)
+		close(m->memory_fd);
 	if (m->kvm_fd >= 0)
 		close(m->kvm_fd);
 	free(m->supported_cpuid);
 	memset(m, 0, sizeof(*m));
-	m->vm_fd = m->kvm_fd = -1;
+	m->vm_fd = m->kvm_fd = m->memory_fd = -1;
 }

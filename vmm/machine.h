@@ -35,6 +35,10 @@ struct host_features {
 	uint32_t tsc_khz;
 };
 
+struct io_space;
+
+#define MACHINE_SLOTS 400 /* with those of memory fewer than any KVM has */
+
 struct machine {
 	int kvm_fd, vm_fd;
 	size_t vcpu_mmap_size;
@@ -42,6 +46,11 @@ struct machine {
 	uint8_t *memory; /* guest-physical 0.. */
 	uint64_t memory_size;
 	struct kvm_cpuid2 *supported_cpuid;
+	/* What answers where there is no memory; NULL: nobody. Somebody else's. */
+	struct io_space *io;
+	uint64_t slot_addr[MACHINE_SLOTS]; /* of machine_map()'s slots; 0: free */
+	int memory_fd;			   /* of `memory`, at offset 0; -1: none */
+	unsigned address_bits;		   /* of machine addresses */
 };
 
 #define MACHINE_CPUID_MAX 256
@@ -49,8 +58,22 @@ struct machine {
 /* Opens /dev/kvm and checks what cannot be done without. 0 or a negative errno
  * with a sentence that says what to do. */
 int machine_open(struct machine *m, struct error *err);
-/* Makes the VM with `size` bytes of lazily populated, zeroed memory. */
-int machine_create(struct machine *m, uint64_t size, struct error *err);
+/* Makes the VM with `size` bytes of lazily populated, zeroed memory, but for a hole of
+ * hole_size bytes at hole_start. `shared`: of a memfd, which others can map too. */
+struct machine_memory {
+	uint64_t size, hole_start, hole_size;
+	bool shared;
+};
+int machine_create(struct machine *m, const struct machine_memory *mem, struct error *err);
+/* Memory of ours at a place where there was none. 0 or negative errno. Event loop's thread
+ * or before it runs, as the two below. */
+int machine_map(struct machine *m, uint64_t addr, uint64_t size, void *memory, bool read_only);
+/* What was mapped at addr. -ENOENT: nothing was. */
+int machine_unmap(struct machine *m, uint64_t addr);
+/* KVM writes `fd` for each store of `bytes` (0: any width) to addr, where no memory is. */
+int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on);
+/* Frames' memory goes back to the host; it is read as zeros again. */
+void machine_release(struct machine *m, uint64_t offset, uint64_t size);
 /* Asks KVM to hand vmcall/vmmcall to us, as the Xen gate needs. */
 int machine_enable_xen_hypercalls(struct machine *m);
 void machine_destroy(struct machine *m);

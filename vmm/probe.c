@@ -205,7 +205,8 @@ int host_probe(struct machine *m, struct error *err)
 	p->m = *m;
 	p->m.vm_fd = -1;
 	p->m.memory = NULL;
-	rc = machine_create(&p->m, (NR_PROBE_FRAMES + heap) * PAGE_SIZE, err);
+	const struct machine_memory mem = {.size = (NR_PROBE_FRAMES + heap) * PAGE_SIZE};
+	rc = machine_create(&p->m, &mem, err);
 	if (rc)
 		goto out;
 	p->g.machine = &p->m;

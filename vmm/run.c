@@ -19,6 +19,7 @@
 #include "vmm/gdb/gdb.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/control/cpu_list.h"
+#include "vmm/io_space.h"
 #include "vmm/run_internal.h"
 
 /* What xl gives a domain (xl.cfg: event_channels). */
@@ -38,30 +39,72 @@ static void random_handle(xen_domain_handle_t h)
 	h[8] = (h[8] & 0x3f) | 0x80;
 }
 
+static uint64_t superpages(uint64_t frames)
+{
+	return (frames + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
+}
+
+/* What machine addresses are: RAM, the heap behind it, and for devices of a large domain a
+ * hole below 4 GiB. In frames. */
+struct machine_layout {
+	uint64_t ram, hole_start, hole_frames, heap_start, heap_frames;
+};
+
+static void lay_out(const struct run_options *o, struct machine_layout *l)
+{
+	const uint64_t window = PCI_WINDOW_START >> PAGE_SHIFT, end = PCI_HOLE_END >> PAGE_SHIFT;
+	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
+
+	*l = (struct machine_layout){.ram = ram};
+	for (;;) {
+		l->heap_start = superpages(l->ram);
+		l->heap_frames = domain_heap_frames(l->ram, o->max_vcpus, &o->grants);
+		l->heap_frames += monitor_heap_frames(
+			l->heap_start + l->heap_frames + SUPERPAGE_FRAMES, o->max_vcpus);
+		l->heap_frames = superpages(l->heap_frames);
+		if (l->hole_frames || !guest_wants_hole(o) ||
+		    l->heap_start + l->heap_frames <= window)
+			return;
+		l->hole_start = ram < window ? ram : window;
+		l->hole_frames = end - l->hole_start;
+		l->ram = ram + l->hole_frames;
+	}
+}
+
 static int create_domain(struct run *r)
 {
 	const struct run_options *o = r->o;
 	struct machine *m = &r->machine;
 	struct guest *g = &r->guest;
 	uint64_t populated = o->memory_mib << (20 - PAGE_SHIFT);
-	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
-	uint64_t start = (ram + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
-	uint64_t heap = domain_heap_frames(ram, o->max_vcpus, &o->grants);
-	heap += monitor_heap_frames(start + heap + SUPERPAGE_FRAMES, o->max_vcpus);
-	heap = (heap + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
-	int rc = machine_create(m, (start + heap) * PAGE_SIZE, &r->err);
+	uint64_t max_frames = o->maxmem_mib << (20 - PAGE_SHIFT);
+	struct machine_layout l;
+
+	lay_out(o, &l);
+	const struct machine_memory mem = {
+		.size = (l.heap_start + l.heap_frames) * PAGE_SIZE,
+		.hole_start = l.hole_start * PAGE_SIZE,
+		.hole_size = l.hole_frames * PAGE_SIZE,
+		.shared = guest_shares_memory(o),
+	};
+	int rc = machine_create(m, &mem, &r->err);
 	if (rc)
 		return rc;
+	m->io = io_space_create();
+	if (!m->io)
+		return error_set(&r->err, -ENOMEM, "out of memory");
 
 	struct domain_config dc = {
 		.domid = r->domid,
 		.name = r->name,
 		.profile = o->profile->id,
 		.nr_vcpus = o->max_vcpus,
-		.nr_ram = ram,
+		.nr_ram = l.ram,
 		.nr_populated = populated,
-		.heap_frames = heap,
-		.heap_start = start,
+		.hole_start = l.hole_start,
+		.hole_frames = l.hole_frames,
+		.heap_frames = l.heap_frames,
+		.heap_start = l.heap_start,
 		.memory = m->memory,
 		.grants = o->grants,
 	};
@@ -77,7 +120,11 @@ static int create_domain(struct run *r)
 		return error_set(&r->err, -errno, "cannot create the domain: %s", strerror(errno));
 	g->domain->max_evtchn_port = o->max_evtchn_port ? o->max_evtchn_port : XL_MAX_EVTCHN_PORT;
 	g->domain->max_pages = populated + MEMORY_SLACK_FRAMES;
-	g->domain->map_pages = o->maxmem_mib << (20 - PAGE_SHIFT);
+	g->domain->map_pages = max_frames;
+	if (guest_wants_hole(o) &&
+	    domain_map_hole(g->domain, PCI_WINDOW_START >> PAGE_SHIFT, PCI_WINDOW_END >> PAGE_SHIFT,
+			    populated, max_frames - populated))
+		return error_set(&r->err, -ENOMEM, "out of memory");
 	rc = monitor_create(&g->monitor, g->domain,
 			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
 	if (rc)
@@ -119,6 +166,7 @@ static void create_emulator(struct run *r)
 		.read_tsc = on_read_tsc,
 		.pit = pit_create(),
 		.latches = &g->latches,
+		.io = r->machine.io,
 		.xcr0 = g->xcr0,
 		.counts = g->emulated,
 	};
@@ -213,6 +261,7 @@ static int build(struct run *r)
 	if (grant_reserved(d, GNTTAB_RESERVED_CONSOLE, r->built.console_mfn) ||
 	    grant_reserved(d, GNTTAB_RESERVED_XENSTORE, r->built.store_mfn))
 		return error_set(&r->err, -ENOMEM, "cannot grant the console and the store");
+	vmm_pci_init(&r->guest.devices.pci, &r->machine, d, r->loop);
 	rc = guest_devices_create(&r->guest.devices, o, r->loop, r->xenstore, d, &r->err);
 	if (rc)
 		return rc;
@@ -367,6 +416,7 @@ static void clean_up(struct run *r)
 	if (r->have_kernel)
 		kernel_image_free(&r->kernel);
 	run_drop_ramdisk(r);
+	io_space_destroy(r->machine.io);
 	machine_destroy(&r->machine);
 	if (g->end_fd > 0)
 		close(g->end_fd);
@@ -416,7 +466,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 	r->o = o;
 	r->times.start = stats_now();
 	log_ring_init(&r->guest.log, r->times.start);
-	r->machine.vm_fd = r->machine.kvm_fd = -1;
+	r->machine.vm_fd = r->machine.kvm_fd = r->machine.memory_fd = -1;
 	r->dir.fd = -1;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);

@@ -80,6 +80,10 @@ struct run_options {
 	struct grant_limits grants;
 	const char *quota[MAX_QUOTAS]; /* NAME=N, for xenstore_quota() */
 	unsigned nr_quotas;
+	/* The memory map has the machine's holes, so that devices are reachable below 4 GiB;
+	 * always with PCI functions (xl.cfg: e820_host). */
+	bool e820_host;
+	bool shared_memory; /* of a memfd: a device in another process may need it */
 	const struct abi_profile *profile;
 	enum p2m_order p2m;
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */

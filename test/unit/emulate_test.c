@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "pvabi/mm.h"
+#include "test/unit/test_bars.h"
 #include "test/unit/test_domain.h"
 #include "test/unit/test_run.h"
 #include "vmm/emulate/decode.h"
 #include "vmm/emulate/emulate.h"
 #include "vmm/emulate/pit.h"
+#include "vmm/io_space.h"
 
 #define CODE(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
@@ -431,9 +433,77 @@ START_TEST(random_bytes_do_no_harm)
 }
 END_TEST
 
+/* Ports of a device: IOPL and the right to the port are both needed (Xen:
+ * guest_io_read(), admin_io_okay()). */
+START_TEST(ports_of_a_device)
+{
+	struct test_bars dev;
+	uint32_t word = 0;
+
+	test_bars_init(&dev);
+	dev.device.bar[1] = (struct pci_bar){.kind = PCI_BAR_IO, .size = 16, .address = 0xc040};
+	env.io = io_space_create();
+	ck_assert_int_eq(io_space_add(env.io, IO_PORTS, &dev.device, &dev.device.bar[1], 1), 0);
+	v->regs.rdx = 0xc044;
+	v->iopl = 0;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_UNHANDLED);
+	v->iopl = 1;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq((uint32_t)v->regs.rax, 0xffffffff); /* no right */
+	ck_assert_uint_eq(dev.reads, 0);
+	ck_assert_int_eq(domain_permit_ioports(t->d, 0xc040, 16), 0);
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq((uint32_t)v->regs.rax, 0x07060504);
+	ck_assert_int_eq(privileged(CODE(0x66, 0xed)), EMUL_DONE);
+	ck_assert_uint_eq(dev.bytes, 2);
+	v->regs.rax = 0x11223344;
+	ck_assert_int_eq(privileged(CODE(0xef)), EMUL_DONE);
+	ck_assert_uint_eq(dev.value, 0x11223344);
+	ck_assert_uint_eq(dev.bytes, 4);
+	/* Half of it permitted: two ports as a word when the first is even, else one by one. */
+	domain_revoke_ioports(t->d, 0xc046, 10);
+	dev.reads = 0;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq((uint32_t)v->regs.rax, 0xffff0504);
+	ck_assert_uint_eq(dev.reads, 1);
+	ck_assert_uint_eq(dev.bytes, 2);
+	v->regs.rdx = 0xc043;
+	dev.reads = 0;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq((uint32_t)v->regs.rax, 0xff050403);
+	ck_assert_uint_eq(dev.reads, 2);
+	/* Never: CONFIG_ADDRESS as a whole, RTC. */
+	ck_assert_int_eq(domain_permit_ioports(t->d, 0, 0x10000), 0);
+	atomic_store(&latches.pci_address, 0x80001234);
+	v->regs.rdx = 0xcf8;
+	ck_assert_int_eq(privileged(CODE(0xed)), EMUL_DONE);
+	ck_assert_uint_eq((uint32_t)v->regs.rax, 0x80001234);
+	/* rep outsd, rep insb. */
+	word = 0xcafef00d;
+	uint64_t buf = test_alloc(t, PAGE_SIZE);
+	test_write(t, buf, &word, 4);
+	v->regs.rdx = 0xc048;
+	v->regs.rsi = buf;
+	v->regs.rcx = 3;
+	dev.writes = 0;
+	ck_assert_int_eq(privileged(CODE(0xf3, 0x6f)), EMUL_DONE);
+	ck_assert_uint_eq(dev.writes, 3);
+	ck_assert_uint_eq(v->regs.rcx, 0);
+	v->regs.rdi = buf;
+	v->regs.rcx = 4;
+	ck_assert_int_eq(privileged(CODE(0xf3, 0x6c)), EMUL_DONE);
+	test_read(t, buf, &word, 4);
+	ck_assert_uint_eq(word, 0x08080808);
+	io_space_destroy(env.io);
+	env.io = NULL;
+	v->iopl = 0;
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		ports_of_a_device,
 		forced_cpuid_shows_xen,
 		xsave_leaf_agrees_with_xcr0,
 		ports_answer_like_absent_hardware,

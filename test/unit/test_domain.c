@@ -161,8 +161,9 @@ static void die(const char *what)
 	abort();
 }
 
-static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
-				enum abi_profile_id profile)
+static struct test_domain *make_with(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
+				     enum abi_profile_id profile, uint64_t hole,
+				     uint64_t hole_frames)
 {
 	struct test_domain *t = calloc(1, sizeof(*t));
 	struct domain_config c = {
@@ -174,6 +175,8 @@ static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned
 		.nr_ram = nr_ram,
 		.nr_populated = nr_populated,
 		.heap_start = nr_ram,
+		.hole_start = hole,
+		.hole_frames = hole_frames,
 	};
 
 	if (!t)
@@ -193,6 +196,12 @@ static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned
 	if (!t->d)
 		die("domain_create failed");
 	return t;
+}
+
+static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
+				enum abi_profile_id profile)
+{
+	return make_with(nr_ram, nr_populated, nr_vcpus, profile, 0, 0);
 }
 
 struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
@@ -225,6 +234,12 @@ struct test_domain *test_domain_new(unsigned nr_vcpus, enum abi_profile_id profi
 struct test_domain *test_domain_with_spare(uint64_t spare)
 {
 	return up(make(TEST_RAM_FRAMES + spare, TEST_RAM_FRAMES, 1, PROFILE_XEN_4_17), 1);
+}
+
+struct test_domain *test_domain_with_hole(uint64_t nr_ram, uint64_t nr_populated, uint64_t start,
+					  uint64_t frames)
+{
+	return make_with(nr_ram, nr_populated, 1, PROFILE_XEN_4_17, start, frames);
 }
 
 void test_domain_free(struct test_domain *t)

@@ -70,6 +70,9 @@ struct test_domain *test_domain_with_spare(uint64_t spare);
  * memory is committed as it is touched). */
 struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
 				      enum abi_profile_id profile);
+/* As test_domain_fresh(), RAM from 0 to nr_ram but for the hole. */
+struct test_domain *test_domain_with_hole(uint64_t nr_ram, uint64_t nr_populated, uint64_t start,
+					  uint64_t frames);
 void test_domain_free(struct test_domain *t);
 
 /* A zeroed frame of RAM, its mfn. */

@@ -32,6 +32,7 @@ struct emulate_env {
 	void (*segment_bases_changed)(struct vcpu *v);
 	uint64_t (*read_tsc)(struct vcpu *v);
 	struct pit *pit; /* vmm/emulate/pit.h */
+	struct io_space *io; /* vmm/io_space.h: the domain's devices; NULL: it has none */
 	struct port_latches *latches;
 	uint64_t *xcr0; /* one per vcpu, indexed by v->id */
 	/* Statistics: what emulate_privileged() carried out, see emulate_count_name().

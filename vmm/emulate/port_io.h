@@ -1,4 +1,4 @@
-/* I/O ports of a guest that has no devices. */
+/* I/O ports: what every guest finds there, and its devices. */
 #ifndef VMM_EMULATE_PORT_IO_H
 #define VMM_EMULATE_PORT_IO_H
 
