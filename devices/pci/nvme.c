@@ -18,10 +18,12 @@
 #define DEFAULT_ENTRIES 1024
 #define IMAGE_TIMEOUT	30 /* seconds */
 
+enum { ACCESS_RW, ACCESS_RO, ACCESS_SHARED };
+
 static const struct pci_option options[] = {
 	PCI_STRING(struct nvme_options, "file", file),
 	PCI_CHOICE(struct nvme_options, "format", format, "raw|qcow2|qcow|vhd|qed|vmdk"),
-	PCI_FLAG(struct nvme_options, "readonly", readonly),
+	PCI_CHOICE(struct nvme_options, "access", access, "rw|ro|rw!"),
 	PCI_CHOICE(struct nvme_options, "sector-size", sector_size, "512|4096"),
 	PCI_STRING(struct nvme_options, "serial", serial),
 	PCI_NUMBER(struct nvme_options, "queues", queues, 1, NVME_MAX_IO_QUEUES),
@@ -53,7 +55,8 @@ static int parse(struct nvme_options *o, struct disk_spec *spec, const char *tex
 		.target = o->file,
 		.format = (enum disk_format)o->format,
 		.vdev = "nvme",
-		.readonly = o->readonly,
+		.readonly = o->access == ACCESS_RO,
+		.shared = o->access == ACCESS_SHARED,
 		.sector_size = o->sector_size ? 4096 : 512,
 		.timeout = IMAGE_TIMEOUT,
 	};
@@ -317,6 +320,7 @@ const struct pci_model pci_nvme = {
 	.create = create,
 	.check = check,
 	.options_help =
-		"file=PATH, format=raw|qcow2|..., readonly, sector-size=512|4096, serial=TEXT, "
+		"file=PATH, format=raw|qcow2|..., access=rw|ro|rw!, sector-size=512|4096, "
+		"serial=TEXT, "
 		"queues=N, entries=N, msi=0, msix=0, no-discard, no-flush, no-dbbuf, faults",
 };

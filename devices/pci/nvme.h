@@ -119,7 +119,8 @@ struct nvme_cq {
 struct nvme_options {
 	char *file, *serial;
 	unsigned format; /* enum disk_format */
-	bool readonly, msi, msix, no_discard, no_flush, no_dbbuf, faults;
+	unsigned access; /* rw, ro, rw! */
+	bool msi, msix, no_discard, no_flush, no_dbbuf, faults;
 	unsigned sector_size; /* 0: 512, 1: 4096 */
 	unsigned queues, entries;
 };
