@@ -246,12 +246,17 @@ $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB)
 $(BUILD)/test/xenstore/%: $(BUILD)/test/xenstore/%.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
+# A vfio-user server, for test/unit/vfio_user_test.c and test/linux.
+PCI_SERVER := $(BUILD)/test/pci/vfio_user_server
+$(PCI_SERVER): $(call obj,$(wildcard test/pci/*.c)) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $(call obj,$(wildcard test/pci/*.c)) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+
 # Stress tests: plain programs with threads, built by make TSAN=1 stress.
 STRESS_COMMON := $(call obj,$(filter-out %_tsan.c,$(wildcard test/stress/*.c)))
 $(BUILD)/test/stress/%_tsan: $(BUILD)/test/stress/%_tsan.o $(STRESS_COMMON) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(STRESS_COMMON) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(PCI_SERVER)
 stress: $(STRESS_BIN)
 
 include guests/guests.mk

@@ -112,12 +112,12 @@ void vfio_intx_eoi(struct pci_device *d);
 int vfio_reset(struct pci_device *d);
 void vfio_stats(struct pci_device *d, void *file);
 void vfio_destroy(struct pci_device *d);
-#define VFIO_FUNCTION_OPS                                                                      \
+#define VFIO_FUNCTION_OPS(stats_fn)                                                            \
 	.config_read = vfio_config_read, .config_write = vfio_config_write,                    \
 	.bar_read = vfio_bar_read, .bar_write = vfio_bar_write, .msi_enable = vfio_msi_enable, \
 	.msi_disable = vfio_msi_disable, .msix_enable = vfio_msix_enable,                      \
 	.msix_disable = vfio_msix_disable, .intx_eoi = vfio_intx_eoi, .reset = vfio_reset,     \
-	.stats = vfio_stats, .destroy = vfio_destroy
+	.stats = stats_fn, .destroy = vfio_destroy
 
 /* ---- among vfio_*.c ---- */
 

@@ -22,6 +22,11 @@ static int config(struct vfio_function *f, unsigned offset, unsigned bytes, uint
 	return f->link->ops->read(f->link, VFIO_PCI_CONFIG_REGION_INDEX, offset, val, bytes);
 }
 
+static bool is_gone(int rc)
+{
+	return rc == -EIO || rc == -ENODEV;
+}
+
 /* `mask` bits of a register of `len` bytes at `at` are replaced by `bits` in a value that
  * was read, or is written, at `offset`. */
 static void replace(uint32_t *val, unsigned offset, unsigned bytes, unsigned at, uint32_t mask,
@@ -54,6 +59,11 @@ int vfio_config_read(struct pci_device *d, unsigned offset, unsigned bytes, uint
 	struct vfio_function *f = (struct vfio_function *)d;
 	int rc = config(f, offset, bytes, val);
 
+	/* What is gone reads as all ones. */
+	if (is_gone(rc)) {
+		*val = ~0u >> (32 - 8 * bytes);
+		return 0;
+	}
 	if (rc)
 		return rc;
 	replace(val, offset, bytes, PCI_COMMAND, f->decodes, f->decode);
@@ -74,7 +84,7 @@ int vfio_config_write(struct pci_device *d, unsigned offset, unsigned bytes, uin
 		replace(&out, offset, bytes, f->pm + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK, 0);
 	int rc = f->link->ops->write(f->link, VFIO_PCI_CONFIG_REGION_INDEX, offset, &out, bytes);
 	if (rc)
-		return rc;
+		return is_gone(rc) ? 0 : rc;
 	follow(val, offset, bytes, PCI_COMMAND, f->decodes, &decode);
 	f->decode = (uint16_t)decode;
 	if (f->pm)

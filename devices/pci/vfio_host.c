@@ -259,7 +259,7 @@ static int check(const char *options, bool files, char *err, size_t errlen)
 	return rc || !files ? rc : host_function_check(HOST_SYSFS, &o.bdf, err, errlen);
 }
 
-static const struct pci_device_ops host_ops = {.model = "vfio", VFIO_FUNCTION_OPS};
+static const struct pci_device_ops host_ops = {.model = "vfio", VFIO_FUNCTION_OPS(vfio_stats)};
 
 static int get_device(struct host_link *l, const struct host_options *o, char *err, size_t errlen)
 {
