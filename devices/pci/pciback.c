@@ -15,7 +15,7 @@ struct pciback *pciback_create(const struct pciback_params *params)
 	if (!p)
 		return NULL;
 	p->params = *params;
-	p->event_fd = p->recovery.timer_fd = -1;
+	p->event_fd = p->recovery.timer_fd = p->late.timer_fd = -1;
 	p->patience_seconds = PCIBACK_PATIENCE_SECONDS;
 	domain_raise_pirqs(params->host->domain);
 	return p;
@@ -52,6 +52,7 @@ void pciback_destroy(struct pciback *p)
 		free(fn);
 	}
 	pciback_aer_close(p);
+	pciback_late_close(p);
 	free(p);
 }
 

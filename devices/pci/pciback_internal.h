@@ -56,6 +56,12 @@ struct pciback {
 	int event_fd;
 	struct pci_recovery recovery;
 	unsigned patience_seconds;
+	/* An answer that is not yet given. */
+	struct {
+		int timer_fd; /* -1: there was none yet */
+		bool pending;
+		struct xen_pci_op op;
+	} late;
 	struct pciback_stats stats;
 };
 
@@ -88,6 +94,14 @@ static inline unsigned pci_devfn(const struct host_bdf *b)
 /* ---- pciback_op.c: the shared page ---- */
 /* The frontend notified us. */
 void pciback_serve(struct pciback *p);
+
+/* The answer to `op` of the frontend, of which the first nr vectors are one. */
+void pciback_answer(struct pciback *p, const struct xen_pci_op *op, unsigned nr);
+
+/* ---- pciback_late.c ---- */
+/* True: the function (NULL: none) wants this answer to come later, or never. */
+bool pciback_put_off(struct pciback *p, struct pci_fn *fn, const struct xen_pci_op *op);
+void pciback_late_close(struct pciback *p);
 
 /* ---- pciback_aer.c ---- */
 void pciback_error(struct pci_fn *fn, enum pci_aer_severity severity);

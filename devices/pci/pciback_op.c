@@ -110,10 +110,8 @@ static int (*const handlers[])(struct pciback *p, struct pci_fn *fn, struct xen_
 };
 #define NR_HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
 
-static int carry_out(struct pciback *p, struct xen_pci_op *op)
+static int carry_out(struct pciback *p, struct pci_fn *fn, struct xen_pci_op *op)
 {
-	struct pci_fn *fn = pciback_lookup(p, op->domain, op->bus, op->devfn);
-
 	if (!fn) {
 		p->stats.unknown++;
 		return XEN_PCI_ERR_dev_not_found;
@@ -126,31 +124,46 @@ static int carry_out(struct pciback *p, struct xen_pci_op *op)
 	return rc;
 }
 
-static void do_op(struct pciback *p)
+void pciback_answer(struct pciback *p, const struct xen_pci_op *op, unsigned nr)
 {
-	struct xen_pci_op *there = &p->shared->op, op;
-	unsigned nr = 0;
+	struct xen_pci_op *there = &p->shared->op;
 
-	memcpy(&op, there, sizeof(op));
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (op.cmd == XEN_PCI_OP_enable_msix)
-		nr = op.value;
-	op.err = carry_out(p, &op);
-	__atomic_store_n(&there->err, op.err, __ATOMIC_RELAXED);
-	__atomic_store_n(&there->value, op.value, __ATOMIC_RELAXED);
-	for (unsigned i = 0; !op.err && i < nr; i++)
-		__atomic_store_n(&there->msix_entries[i].vector, op.msix_entries[i].vector,
+	__atomic_store_n(&there->err, op->err, __ATOMIC_RELAXED);
+	__atomic_store_n(&there->value, op->value, __ATOMIC_RELAXED);
+	for (unsigned i = 0; !op->err && i < nr; i++)
+		__atomic_store_n(&there->msix_entries[i].vector, op->msix_entries[i].vector,
 				 __ATOMIC_RELAXED);
 	__atomic_fetch_and(&p->shared->flags, ~(uint32_t)XEN_PCIF_active, __ATOMIC_SEQ_CST);
 	evtchn_backend_send(p->b.domain, p->port);
 }
 
+/* False: the answer does not come now. */
+static bool do_op(struct pciback *p)
+{
+	struct xen_pci_op op;
+	unsigned nr = 0;
+
+	memcpy(&op, &p->shared->op, sizeof(op));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (op.cmd == XEN_PCI_OP_enable_msix)
+		nr = op.value;
+	struct pci_fn *fn = pciback_lookup(p, op.domain, op.bus, op.devfn);
+	op.err = carry_out(p, fn, &op);
+	if (pciback_put_off(p, fn, &op))
+		return false;
+	pciback_answer(p, &op, nr);
+	return true;
+}
+
 void pciback_serve(struct pciback *p)
 {
+	if (p->late.pending)
+		return;
 	for (unsigned i = 0; p->shared && i < BATCH; i++) {
 		if (!(__atomic_load_n(&p->shared->flags, __ATOMIC_SEQ_CST) & XEN_PCIF_active))
 			return;
-		do_op(p);
+		if (!do_op(p))
+			return;
 	}
 	/* A frontend that makes request after request waits for the others. */
 	if (p->shared)

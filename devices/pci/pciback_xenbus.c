@@ -316,6 +316,7 @@ static void disconnect(struct backend *b)
 	struct pciback *p = pciback_of(b);
 
 	pciback_aer_forget(p, NULL);
+	pciback_late_close(p);
 	evtchn_backend_close(b->domain, p->port);
 	unmap(p);
 	for (unsigned i = 0; i < p->nr; i++)
