@@ -88,7 +88,7 @@ struct pci_device_ops {
 	int (*msix_enable)(struct pci_device *d, const uint16_t *entries, unsigned nr);
 	void (*msix_disable)(struct pci_device *d);
 	/* The guest acknowledged a level interrupt: one that is still asserted comes again
-	 * (pci_intx does that for devices that leave this NULL). Any thread. */
+	 * (pci_intx does that for devices that leave this NULL). */
 	void (*intx_eoi)(struct pci_device *d);
 	/* As after power-on, BARs' addresses excepted. */
 	int (*reset)(struct pci_device *d);

@@ -80,7 +80,6 @@ struct vfio_function {
 	uint8_t power_state;
 	uint16_t decode, decodes; /* PCI_COMMAND_IO and _MEMORY: as written, and that it has */
 	struct vfio_irq_index irq[VFIO_PCI_NUM_IRQS];
-	int eoi_fd;
 	bool left; /* pci_leave() was called */
 	bool lost; /* the link does not work any more */
 	_Atomic uint64_t reads, writes, interrupts;
@@ -120,6 +119,13 @@ void vfio_destroy(struct pci_device *d);
 	.stats = stats_fn, .destroy = vfio_destroy
 
 /* ---- among vfio_*.c ---- */
+
+/* The guest's RAM, in bytes of machine addresses: what a device may reach. */
+struct vfio_range {
+	uint64_t start, end; /* the byte behind it */
+};
+#define VFIO_MAX_RANGES 2
+unsigned vfio_ram_ranges(const struct domain *d, struct vfio_range *r);
 
 /* vfio_bars.c: d->bar[] from the regions. 0, or negative errno and a sentence. */
 int vfio_bars_create(struct vfio_function *f, char *err, size_t errlen);

@@ -18,7 +18,6 @@
 #include "pvabi/pvabi.h"
 
 #define MAX_GROUPS 64
-#define MAX_RANGES 2
 
 struct vfio_container {
 	const struct vfio_system *system;
@@ -108,19 +107,8 @@ static int call(const struct vfio_container *c, int fd, unsigned long request, v
 
 /* ---- the guest's memory ---- */
 
-struct range {
-	uint64_t start, end; /* the byte behind it */
-};
-
-/* What of the guest's machine addresses is RAM. */
-static unsigned ram_ranges(const struct domain *d, struct range *r)
-{
-	r[0] = (struct range){0, d->nr_ram * PAGE_SIZE};
-	return 1;
-}
-
-static int map_range(struct vfio_container *c, uint8_t *memory, struct range r, const char *name,
-		     char *err, size_t errlen)
+static int map_range(struct vfio_container *c, uint8_t *memory, struct vfio_range r,
+		     const char *name, char *err, size_t errlen)
 {
 	struct vfio_iommu_type1_dma_map m = {
 		.argsz = sizeof(m),
@@ -138,8 +126,8 @@ static int map_range(struct vfio_container *c, uint8_t *memory, struct range r, 
 static int map_guest(struct vfio_container *c, struct pci_host *h, const char *name, char *err,
 		     size_t errlen)
 {
-	struct range ram[MAX_RANGES];
-	unsigned nr = ram_ranges(h->domain, ram);
+	struct vfio_range ram[VFIO_MAX_RANGES];
+	unsigned nr = vfio_ram_ranges(h->domain, ram);
 	int rc = 0;
 
 	for (unsigned i = 0; !rc && i < nr; i++)

@@ -22,6 +22,19 @@ static int config(struct vfio_function *f, unsigned offset, unsigned bytes, uint
 	return f->link->ops->read(f->link, VFIO_PCI_CONFIG_REGION_INDEX, offset, val, bytes);
 }
 
+unsigned vfio_ram_ranges(const struct domain *d, struct vfio_range *r)
+{
+	uint64_t behind = d->hole_start + d->hole_frames;
+
+	if (!d->hole_frames || d->nr_ram <= d->hole_start) {
+		r[0] = (struct vfio_range){0, d->nr_ram * PAGE_SIZE};
+		return 1;
+	}
+	r[0] = (struct vfio_range){0, d->hole_start * PAGE_SIZE};
+	r[1] = (struct vfio_range){behind * PAGE_SIZE, d->nr_ram * PAGE_SIZE};
+	return d->nr_ram > behind ? 2 : 1;
+}
+
 static bool is_gone(int rc)
 {
 	return rc == -EIO || rc == -ENODEV;
@@ -228,7 +241,6 @@ struct pci_device *vfio_function_create(struct pci_host *h, const struct pci_dev
 	f->dev.ops = ops;
 	f->dev.host = h;
 	f->link = link;
-	f->eoi_fd = -1;
 	snprintf(f->dev.name, sizeof(f->dev.name), "%s", name);
 	int rc = bring_up(f, err, errlen);
 	if (!rc)

@@ -181,24 +181,18 @@ static int enable(struct vfio_function *f, unsigned index, unsigned nr, const ui
 
 /* ---- INTx ---- */
 
-static void on_eoi(void *arg, uint32_t events)
+void vfio_intx_eoi(struct pci_device *d)
 {
-	struct vfio_function *f = arg;
-	eventfd_t n;
+	struct vfio_function *f = (struct vfio_function *)d;
 
-	if (eventfd_read(f->eoi_fd, &n) || !f->irq[VFIO_PCI_INTX_IRQ_INDEX].vector)
+	if (!f->irq[VFIO_PCI_INTX_IRQ_INDEX].vector)
 		return;
-	pci_intx(&f->dev, false);
+	/* Unmasked, a line that is still asserted signals again. */
+	pci_intx(d, false);
 	if (f->irq[VFIO_PCI_INTX_IRQ_INDEX].flags &
 	    (VFIO_IRQ_INFO_AUTOMASKED | VFIO_IRQ_INFO_MASKABLE))
 		set(f, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
 		    0, 1, NULL);
-}
-
-/* The caller may hold locks that what must follow takes. */
-void vfio_intx_eoi(struct pci_device *d)
-{
-	eventfd_write(((struct vfio_function *)d)->eoi_fd, 1);
 }
 
 int vfio_intx_enable(struct vfio_function *f)
@@ -295,15 +289,6 @@ int vfio_irqs_create(struct vfio_function *f, char *err, size_t errlen)
 		f->irq[i].flags = info.flags;
 		f->irq[i].count = info.flags & VFIO_IRQ_INFO_EVENTFD ? info.count : 0;
 	}
-	f->eoi_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->eoi_fd < 0)
-		return -errno;
-	rc = event_loop_add(f->dev.host->loop, f->eoi_fd, EPOLLIN, on_eoi, f);
-	if (rc) {
-		close(f->eoi_fd);
-		f->eoi_fd = -1;
-		return rc;
-	}
 	for (unsigned i = VFIO_PCI_ERR_IRQ_INDEX; i < VFIO_PCI_NUM_IRQS; i++)
 		if (f->irq[i].count && (rc = enable(f, i, 1, NULL)))
 			return rc;
@@ -325,8 +310,4 @@ void vfio_irqs_destroy(struct vfio_function *f)
 {
 	for (unsigned i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		disable(f, i);
-	if (f->eoi_fd >= 0) {
-		event_loop_del(f->dev.host->loop, f->eoi_fd);
-		close(f->eoi_fd);
-	}
 }

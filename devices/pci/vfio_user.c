@@ -310,15 +310,18 @@ static int dma_map(struct vfio_user_link *l, uint64_t start, uint64_t end, int f
 
 static int map_memory(struct vfio_user_link *l)
 {
-	const struct domain *d = l->host->domain;
+	struct vfio_range ram[VFIO_MAX_RANGES];
+	unsigned nr = vfio_ram_ranges(l->host->domain, ram);
 	uint64_t offset = 0, size;
 	void *memory;
-	int fd = -1;
+	int fd = -1, rc = 0;
 
 	if (l->memory == VFIO_USER_PRIVATE || !l->max_fds ||
 	    l->host->guest_memory(l->host, &fd, &offset, &size, &memory))
 		fd = -1;
-	return dma_map(l, 0, d->nr_ram * PAGE_SIZE, fd, offset);
+	for (unsigned i = 0; !rc && i < nr; i++)
+		rc = dma_map(l, ram[i].start, ram[i].end, fd, offset);
+	return rc;
 }
 
 /* ---- the model ---- */

@@ -41,6 +41,29 @@ START_TEST(the_iommu_has_the_guests_memory)
 }
 END_TEST
 
+/* Devices' addresses are below 4 GiB: no memory is there, and none is pinned. */
+START_TEST(a_hole_is_no_memory)
+{
+	uint64_t nr_ram = t->d->nr_ram;
+
+	t->d->hole_start = 100;
+	t->d->hole_frames = 28;
+	create();
+	ck_assert_uint_eq(s.nr_maps, 2);
+	ck_assert_uint_eq(s.map[0].size, 100 * 4096);
+	ck_assert_uint_eq(s.map[1].iova, 128 * 4096);
+	ck_assert_uint_eq(s.map[1].vaddr, (uintptr_t)t->d->memory + 128 * 4096);
+	ck_assert_uint_eq(s.map[1].size, (nr_ram - 128) * 4096);
+	destroy();
+	/* It ends before the hole. */
+	t->d->hole_start = nr_ram;
+	create();
+	ck_assert_uint_eq(s.nr_maps, 1);
+	ck_assert_uint_eq(s.map[0].size, nr_ram * 4096);
+	t->d->hole_frames = 0;
+}
+END_TEST
+
 START_TEST(a_second_function_of_the_group_shares_all)
 {
 	s.irqs[VFIO_PCI_INTX_IRQ_INDEX] = 0; /* the stand-in has one device */
@@ -233,6 +256,7 @@ int main(void)
 	const TTest *const plain[] = {
 		a_card_is_described,
 		the_iommu_has_the_guests_memory,
+		a_hole_is_no_memory,
 		a_second_function_of_the_group_shares_all,
 		a_token_is_passed_on,
 		a_group_that_is_not_viable,
