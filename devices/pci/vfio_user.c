@@ -39,6 +39,7 @@ static int device_info(struct vfio_link *link, struct vfio_device_info *info)
 	int rc = ask((struct vfio_user_link *)link, VFIO_USER_DEVICE_GET_INFO, &d, sizeof(d), &d,
 		     sizeof(d));
 
+	((struct vfio_user_link *)link)->resets = !rc && d.flags & VFIO_DEVICE_FLAGS_RESET;
 	info->flags = d.flags & ~(uint32_t)VFIO_DEVICE_FLAGS_CAPS;
 	info->num_regions = d.num_regions;
 	info->num_irqs = d.num_irqs;
@@ -263,7 +264,9 @@ static unsigned region_bells(struct vfio_link *link, unsigned region, struct pci
 
 static int device_reset(struct vfio_link *link)
 {
-	return ask((struct vfio_user_link *)link, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0);
+	struct vfio_user_link *l = (struct vfio_user_link *)link;
+
+	return l->resets ? ask(l, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0) : -ENOTSUP;
 }
 
 static void link_destroy(struct vfio_link *link)
@@ -406,6 +409,10 @@ static struct pci_device *create(struct pci_host *h, const char *options, char *
 	int rc = vfio_user_connect(l, o.path, err, errlen);
 	if (!rc)
 		rc = vfio_user_hello(l, o.path, err, errlen);
+	/* Servers keep a device as the client before left it. */
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+	if (!rc && !device_info(&l->link, &info))
+		device_reset(&l->link);
 	if (!rc)
 		d = vfio_function_create(h, &user_ops, &l->link, o.path, err, errlen);
 	if (d) {

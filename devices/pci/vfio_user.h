@@ -61,6 +61,7 @@ struct vfio_user_link {
 	int fd, broken_fd;		   /* broken_fd: in the event loop */
 	unsigned timeout_ms, memory, map;
 	unsigned max_fds, max_transfer, max_maps; /* that the server takes */
+	bool resets;				  /* it knows DEVICE_RESET */
 	pthread_t reader;
 	bool reading;
 	pthread_mutex_t send_lock;

@@ -372,6 +372,18 @@ START_TEST(vcpus_ask_at_the_same_time)
 }
 END_TEST
 
+/* Its server keeps a device as it was left; the next guest finds it as new. */
+START_TEST(the_next_guest_finds_it_as_new)
+{
+	serve("testcard");
+	create("");
+	put(TESTCARD_SCRATCH, 0x12345678);
+	destroy();
+	create("");
+	ck_assert_uint_eq(get(TESTCARD_SCRATCH), 0);
+}
+END_TEST
+
 /* ---- memory that can be mapped ---- */
 
 START_TEST(areas_are_mapped)
@@ -410,7 +422,8 @@ START_TEST(what_could_shrink_is_not_mapped)
 	destroy();
 	create(",map=any");
 	ck_assert_uint_eq(d->bar[0].nr_areas, 1);
-	ck_assert_uint_eq(*(volatile uint32_t *)d->bar[0].area[0].memory, 5);
+	*(volatile uint32_t *)d->bar[0].area[0].memory = 6;
+	ck_assert_uint_eq(get(0x1000), 6);
 	destroy();
 	create(",map=none");
 	ck_assert_uint_eq(d->bar[0].nr_areas, 0);
@@ -423,7 +436,7 @@ static const struct {
 	const char *server, *words;
 } bad_beginnings[] = {
 	{"--wrong silent testcard", "does not answer VERSION within 1 s"},
-	{"--wrong silent:3 testcard", "does not answer DEVICE_GET_REGION_INFO within 1 s"},
+	{"--wrong silent:4 testcard", "does not answer DEVICE_GET_REGION_INFO within 1 s"},
 	{"--wrong slow:2:1500 testcard", "within 1 s"},
 	{"--wrong die testcard", "has ended the connection"},
 	{"--wrong die:20 testcard", "has ended the connection"},
@@ -622,6 +635,7 @@ int main(void)
 		dma_through_shared_memory,
 		dma_elsewhere_is_refused,
 		vcpus_ask_at_the_same_time,
+		the_next_guest_finds_it_as_new,
 		areas_are_mapped,
 		what_could_shrink_is_not_mapped,
 		a_server_that_is_killed,
