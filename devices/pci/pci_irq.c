@@ -58,6 +58,17 @@ static int take_line(struct pci_irqs *q)
 	return q->line ? 0 : -ENOSPC;
 }
 
+void pci_irqs_close_line(struct pci_irqs *q)
+{
+	unsigned line = q->line;
+
+	pthread_mutex_lock(&q->lock);
+	q->line = 0;
+	pthread_mutex_unlock(&q->lock);
+	if (line)
+		domain_revoke_pirq(q->domain, line);
+}
+
 /* ---- messages ---- */
 
 static void give_back(struct pci_irqs *q, const uint16_t *pirq, unsigned nr)
@@ -215,8 +226,7 @@ void pci_irqs_free(struct pci_irqs *q)
 {
 	give_back(q, q->msi, q->nr_msi);
 	forget_msix(q);
-	if (q->line)
-		domain_revoke_pirq(q->domain, q->line);
+	pci_irqs_close_line(q);
 	if (q->eoi_fd >= 0) {
 		event_loop_del(q->loop, q->eoi_fd);
 		close(q->eoi_fd);

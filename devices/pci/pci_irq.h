@@ -51,6 +51,8 @@ int pci_irqs_enable_msi(struct pci_irqs *q, unsigned nr, uint16_t *pirq);
 int pci_irqs_enable_msix(struct pci_irqs *q, const uint16_t *entry, unsigned nr, uint16_t *pirq);
 /* Whichever is on. */
 void pci_irqs_disable(struct pci_irqs *q);
+/* The function goes: its line is nobody's. */
+void pci_irqs_close_line(struct pci_irqs *q);
 /* The device was reset, and forgot what was enabled. */
 int pci_irqs_restore(struct pci_irqs *q);
 

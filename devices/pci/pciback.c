@@ -30,6 +30,7 @@ void pciback_release(struct pciback *p, struct pci_fn *fn)
 	pciback_aer_forget(p, fn);
 	if (p->params.gone)
 		p->params.gone(p->params.arg, &fn->f);
+	pci_irqs_close_line(irqs);
 	conf_space_quiet(&fn->conf);
 	p->params.host->unplace(p->params.host, d);
 	fn->f.device = NULL;
