@@ -6,10 +6,9 @@
 
 #include "devices/device.h"
 #include "vmm/guest_devices.h"
-#include "vmm/pci_spec.h"
 #include "vmm/vmm.h"
 
-const struct device_kind *const device_kinds[] = {&disk_kind, &vif_kind, NULL};
+const struct device_kind *const device_kinds[] = {&disk_kind, &vif_kind, &pci_kind, NULL};
 
 int guest_devices_check(const struct run_options *o, struct error *err)
 {
@@ -74,8 +73,10 @@ int guest_devices_create(struct guest_devices *g, const struct run_options *o, s
 	g->loop = l;
 	g->xenstore = xs;
 	g->domain = d;
+	g->pci_defaults = o->pci_defaults;
 	for (unsigned i = 0; !rc && i < o->nr_devices; i++)
 		rc = guest_devices_attach(g, o->device[i].kind, o->device[i].spec, NULL, err);
+	g->pci_defaults = (struct pci_defaults){0};
 	return rc;
 }
 
@@ -91,12 +92,21 @@ void guest_devices_destroy(struct guest_devices *g)
 /* xl turns e820_host on for PV guests with PCI devices (xl_parse.c). */
 bool guest_wants_hole(const struct run_options *o)
 {
-	return o->e820_host;
+	bool wants = o->e820_host;
+
+	for (unsigned i = 0; i < o->nr_devices; i++)
+		wants |= o->device[i].kind == &pci_kind;
+	return wants;
 }
 
 bool guest_shares_memory(const struct run_options *o)
 {
-	return o->shared_memory;
+	bool shares = o->shared_memory;
+
+	for (unsigned i = 0; i < o->nr_devices; i++)
+		shares |= o->device[i].kind == &pci_kind &&
+			  pci_spec_shares_memory(o->device[i].spec);
+	return shares;
 }
 
 /* ---- statistics ---- */

@@ -11,6 +11,7 @@
 #include "devices/backend.h"
 #include "vmm/error.h"
 #include "vmm/pci_host.h"
+#include "vmm/pci_spec.h"
 
 struct pciback;
 struct run_options;
@@ -26,6 +27,7 @@ struct guest_devices {
 	unsigned nr;
 	/* guest_pci.c: all functions have one backend. */
 	struct vmm_pci pci;
+	struct pci_defaults pci_defaults; /* of those that are made with the domain */
 	struct pciback *pciback; /* NULL: there never was a function */
 };
 
@@ -95,6 +97,10 @@ int guest_devices_attach(struct guest_devices *g, const struct device_kind *k, c
 /* NULL: there is none. */
 struct backend *guest_devices_find(const struct guest_devices *g, const struct device_kind *k,
 				   const char *which);
+
+/* guest_pci.c: as pci-detach names it. NULL: there is none. */
+struct pciback_function;
+const struct pciback_function *pci_find(const struct guest_devices *g, const char *which);
 
 /* What they did, for --stats: lines, or members of a JSON object. */
 void guest_devices_text(FILE *f, const struct guest_devices *g);

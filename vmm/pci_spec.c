@@ -73,11 +73,7 @@ static int set_permissive(struct pci_spec *s, const char *val, struct error *err
 
 static int set_msitranslate(struct pci_spec *s, const char *val, struct error *err)
 {
-	bool on = false;
-	int rc = parse_flag(&on, val, err);
-
-	s->options.no_msitranslate = !rc && !on;
-	return rc;
+	return parse_flag(&s->msitranslate, val, err);
 }
 
 static int set_power_mgmt(struct pci_spec *s, const char *val, struct error *err)
@@ -270,20 +266,39 @@ static int parse(struct pci_spec *s, const char *text, char *copy, bool for_deta
 			 "model=NAME, or vfio-user=PATH");
 }
 
-int pci_spec_parse(struct pci_spec *s, const char *text, bool for_detach, struct error *err)
+static int parse_text(struct pci_spec *s, const char *text, bool for_detach, struct error *err)
 {
 	char *copy = strdup(text);
 	int rc;
 
-	*s = (struct pci_spec){.options.vslot = -1};
 	if (!copy)
 		return error_set(err, -ENOMEM, "out of memory");
 	rc = parse(s, text, copy, for_detach, err);
 	free(copy);
 	s->options.name = s->name;
+	s->options.no_msitranslate = !s->msitranslate;
 	if (rc)
 		pci_spec_free(s);
 	return rc;
+}
+
+int pci_spec_parse(struct pci_spec *s, const char *text, const struct pci_defaults *defaults,
+		   struct error *err)
+{
+	*s = (struct pci_spec){.options.vslot = -1};
+	if (defaults) {
+		s->options.permissive = defaults->permissive;
+		s->options.power_mgmt = defaults->power_mgmt;
+		s->msitranslate = defaults->msitranslate;
+		s->seize = defaults->seize;
+	}
+	return parse_text(s, text, false, err);
+}
+
+int pci_spec_parse_which(struct pci_spec *s, const char *text, struct error *err)
+{
+	*s = (struct pci_spec){.options.vslot = -1};
+	return parse_text(s, text, true, err);
 }
 
 void pci_spec_free(struct pci_spec *s)
@@ -299,7 +314,7 @@ bool pci_spec_shares_memory(const char *text)
 	struct error ignored;
 	bool yes;
 
-	if (pci_spec_parse(&s, text, false, &ignored))
+	if (pci_spec_parse(&s, text, NULL, &ignored))
 		return false;
 	yes = !strcmp(s.model->name, VFIO_USER);
 	pci_spec_free(&s);

@@ -298,6 +298,23 @@ int run_option_paused(void *into, const char *value, struct error *err)
 	return 0;
 }
 
+static int parse_pci(void *into, const char *value, struct error *err)
+{
+	return add_device(into, &pci_kind, value, err);
+}
+
+static int parse_e820_host(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->e820_host = 1;
+	return 0;
+}
+
+static int parse_shared_memory(void *into, const char *value, struct error *err)
+{
+	((struct run_options *)into)->shared_memory = true;
+	return 0;
+}
+
 static int parse_vif(void *into, const char *value, struct error *err)
 {
 	return add_device(into, &vif_kind, value, err);
@@ -385,6 +402,20 @@ static const struct option options[] = {
 	 .help = "a network interface, as in xl's configuration; net=user (a NAT\n"
 		 "that needs no privilege) without bridge=; may be given again",
 	 .parse = parse_vif},
+	{.name = "pci",
+	 .arg = "SPEC",
+	 .help = "a PCI function: model=NAME, [DDDD:]BB:DD.F of the host (VFIO)\n"
+		 "or vfio-user=SOCKET, with xl's options (man xenolith, PCI);\n"
+		 "may be given again",
+	 .parse = parse_pci},
+	{.name = "e820-host",
+	 .help = "room for PCI functions below 4 GiB, for pci-attach to a\n"
+		 "large domain; --pci has the same effect",
+	 .parse = parse_e820_host},
+	{.name = "shared-memory",
+	 .help = "the guest's memory can be mapped by another process, for\n"
+		 "pci-attach of vfio-user=; --pci vfio-user= has the same effect",
+	 .parse = parse_shared_memory},
 	{.name = "console",
 	 .arg = "WHERE",
 	 .help = "the guest's console: stdio (default; Ctrl-] leaves it),\n"

@@ -82,7 +82,8 @@ struct run_options {
 	unsigned nr_quotas;
 	/* The memory map has the machine's holes, so that devices are reachable below 4 GiB;
 	 * always with PCI functions (xl.cfg: e820_host). */
-	bool e820_host;
+	unsigned e820_host; /* 0 or 1 */
+	struct pci_defaults pci_defaults;
 	bool shared_memory; /* of a memfd: a device in another process may need it */
 	const struct abi_profile *profile;
 	enum p2m_order p2m;

@@ -131,11 +131,11 @@ const struct config_key config_keys[] = {
 	{"rdm", key_warn, .note = no_hardware},
 	DEVICE("usbctrl"),
 	DEVICE("usbdev"),
-	{"pci", key_set_devices, .note = "this version hands no PCI devices to guests"},
-	{"pci_permissive", key_warn, .note = no_hardware},
-	{"pci_msitranslate", key_warn, .note = no_hardware},
-	{"pci_seize", key_warn, .note = no_hardware},
-	{"pci_power_mgmt", key_warn, .note = no_hardware},
+	PLAIN("pci", key_set_devices),
+	{"pci_permissive", key_set_number, MEMBER(run.pci_defaults.permissive), .max = 1},
+	{"pci_msitranslate", key_set_number, MEMBER(run.pci_defaults.msitranslate), .max = 1},
+	{"pci_seize", key_set_number, MEMBER(run.pci_defaults.seize), .max = 1},
+	{"pci_power_mgmt", key_set_number, MEMBER(run.pci_defaults.power_mgmt), .max = 1},
 	HVM("gfx_passthru"),
 	HVM("rdm_mem_boundary"),
 	DEVICE("dtdev"),
@@ -156,7 +156,7 @@ const struct config_key config_keys[] = {
 	PLAIN("bootloader_args", key_set_bootloader_args),
 	PLAIN("bootloader_restrict", key_accept), /* ours always is */
 	PLAIN("bootloader_user", key_accept),
-	{"e820_host", key_warn, .note = no_hardware},
+	{"e820_host", key_set_number, MEMBER(run.e820_host), .max = 1},
 
 	/* HVM and PVH guests. */
 	HVM("boot"),

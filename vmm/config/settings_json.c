@@ -148,6 +148,7 @@ void domain_settings_json(FILE *out, const struct domain_settings *s)
 	b_info(out, s);
 	devices(out, &s->run, "disk", "disks");
 	devices(out, &s->run, "vif", "nics");
+	devices(out, &s->run, "pci", "pcidevs");
 	for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		fprintf(out, ",\n    \"%s\": \"%s\"", events[i].name,
 			actions[s->on[events[i].code]]);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devices/block/block.h"
+#include "devices/pci/pciback.h"
 #include "devices/xenstore/local.h"
 #include "vmm/control/control_internal.h"
 
@@ -66,7 +67,7 @@ int request_device_attach(struct call *call)
 		rc = k->check(spec, &call->err);
 	if (!rc)
 		rc = guest_devices_attach(&cd->guest->devices, k, spec, &b, &call->err);
-	if (rc)
+	if (rc || !b)
 		return rc;
 	json_object_set_new(call->result, "id", json_integer(b->id));
 	json_object_set_new(call->result, "backend", json_string(b->be_path));
@@ -81,6 +82,36 @@ int request_device_attach(struct call *call)
 static int again_detach(struct call *call)
 {
 	return xenstore_exists(call->control->domain.xenstore, call->path) ? CALL_LATER : 0;
+}
+
+static int again_detach_shared(struct call *call)
+{
+	return pci_kind.shared->has(&call->control->domain.guest->devices, call->path)
+		       ? CALL_LATER
+		       : 0;
+}
+
+/* Of a kind that keeps its devices itself: there is one such kind. What is watched is the
+ * directory of its backend, whatever is left of it. */
+static int detach_shared(struct call *call, const struct device_kind *k, const char *which,
+			 bool force)
+{
+	struct guest_devices *g = &call->control->domain.guest->devices;
+	const struct pciback_function *f = pci_find(g, which);
+	char dir[BACKEND_PATH_SIZE];
+	int rc;
+
+	if (f) /* a name or an address, whatever else is written with it */
+		host_bdf_print(&f->host, call->path);
+	snprintf(dir, sizeof(dir), "/local/domain/0/backend/%s/%u", k->type,
+		 (unsigned)g->domain->domid);
+	rc = force ? 0 : call_watch(call, dir, again_detach_shared);
+	if (rc < 0)
+		return rc;
+	int failed = k->shared->detach(g, which, force, &call->err);
+	if (failed)
+		return failed;
+	return rc == CALL_LATER ? again_detach_shared(call) : 0;
 }
 
 /* {"kind": "vbd", "device": "xvdb", "force": without asking the guest}, answered when the
@@ -98,6 +129,8 @@ int request_device_detach(struct call *call)
 	const struct device_kind *k = find_kind(call, type);
 	if (!k)
 		return -ENOTSUP;
+	if (k->shared)
+		return detach_shared(call, k, which, force);
 	struct backend *b = guest_devices_find(&cd->guest->devices, k, which);
 	if (!b)
 		return error_set(&call->err, -ENODEV, "it has no device '%.60s'", which);
@@ -163,6 +196,23 @@ static json_t *read_keys(struct xenstore *xs, const char *dir, const char *const
 
 #define READ_KEYS(xs, dir, keys) read_keys(xs, dir, keys, sizeof(keys) / sizeof((keys)[0]))
 
+/* vdev: as libxl writes it: the slot in the guest. */
+static void list_pci(json_t *all, const struct guest_devices *g)
+{
+	const struct pciback_function *f;
+
+	for (unsigned i = 0; g->pciback && (f = pciback_at(g->pciback, i)); i++) {
+		char host[HOST_BDF_SIZE], guest[HOST_BDF_SIZE];
+
+		json_array_append_new(
+			all, json_pack("{s:s, s:s, s:s, s:s, s:i}", "host",
+				       host_bdf_print(&f->host, host), "guest",
+				       host_bdf_print(&f->guest, guest), "model",
+				       f->device->ops->model, "name", f->device->name, "state",
+				       (int)f->state));
+	}
+}
+
 /* {"kind": "vbd"} -> {"devices": [{"id": ...}, ...]} */
 int request_device_list(struct call *call)
 {
@@ -177,6 +227,8 @@ int request_device_list(struct call *call)
 	if (!k)
 		return -ENOTSUP;
 	json_t *all = json_array();
+	if (k == &pci_kind)
+		list_pci(all, g);
 	for (unsigned i = 0; i < g->nr; i++) {
 		const struct backend *b = g->backend[i];
 		if (strcmp(b->class->type, type))
