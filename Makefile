@@ -112,6 +112,7 @@ CHECK_SUITES := \
 	test/linux/net.sh \
 	test/linux/grub.sh \
 	test/linux/create.sh \
+	test/linux/trace.sh \
 	test/linux/control.sh
 
 check: needs-test

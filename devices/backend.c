@@ -28,6 +28,7 @@ void backend_set_state(struct backend *b, enum xenbus_state state)
 	if (b->state == state)
 		return;
 	b->state = state;
+	PROBE_HIT_BLOCK(b->domain, backend_state, b->be_path, strlen(b->be_path), state);
 	backend_write(b, "state", "%d", (int)state);
 }
 
@@ -100,6 +101,7 @@ static void frontend_changed(void *arg)
 	struct backend *b = arg;
 	enum xenbus_state state = frontend_state(b);
 
+	PROBE_HIT_BLOCK(b->domain, frontend_state, b->fe_path, strlen(b->fe_path), state);
 	switch (state) {
 	case XenbusStateInitialising:
 		if (b->state == XenbusStateClosed && !b->detaching)

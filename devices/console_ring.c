@@ -19,6 +19,7 @@ bool console_ring_take(struct console *c)
 	for (uint32_t i = 0; i < n; i++)
 		buf[i] = (uint8_t)r->out[(cons + i) & (size - 1)];
 	__atomic_store_n(&r->out_cons, prod, __ATOMIC_SEQ_CST);
+	PROBE_HIT_BLOCK(c->domain, console_out, buf, n, n);
 	console_out(c, buf, n);
 	return true;
 }
@@ -31,11 +32,14 @@ bool console_ring_give(struct console *c)
 
 	if (!r)
 		return false;
-	uint32_t prod = r->in_prod, cons = __atomic_load_n(&r->in_cons, __ATOMIC_ACQUIRE);
+	uint32_t prod = r->in_prod, before = prod;
+	uint32_t cons = __atomic_load_n(&r->in_cons, __ATOMIC_ACQUIRE);
 	while (prod - cons < size && queue_used(&c->in)) {
 		r->in[prod++ & (size - 1)] = (char)c->in.data[c->in.cons++ & (c->in.size - 1)];
 		moved = true;
 	}
+	if (moved)
+		PROBE_HIT(c->domain, console_in, prod - before);
 	if (moved)
 		__atomic_store_n(&r->in_prod, prod, __ATOMIC_SEQ_CST);
 	return moved;

@@ -85,6 +85,8 @@ int event_loop_start(struct event_loop *l)
 	rc = pthread_create(&l->thread, NULL, loop, l);
 	if (rc)
 		l->started = false;
+	else
+		pthread_setname_np(l->thread, "devices");
 	return -rc;
 }
 

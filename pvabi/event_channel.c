@@ -195,6 +195,7 @@ static int send(struct domain *d, evtchn_port_t port)
 	case ECS_INTERDOMAIN:
 		rd = chn->u.interdomain.remote;
 		if (!rd) {
+			PROBE_HIT(d, event_to_backend, port);
 			chn->u.interdomain.notify(chn->u.interdomain.arg);
 			return 0;
 		}

@@ -99,8 +99,11 @@ void evtchn_set_pending(struct vcpu *v, evtchn_port_t port)
 	struct domain *d = v->domain;
 	struct evtchn *chn = evtchn_from_port(d, port);
 
-	if (chn && evtchn_usable(chn))
-		d->evtchn_ops->set_pending(v, port);
+	if (!chn || !evtchn_usable(chn))
+		return;
+	PROBE_HIT(d, event_pending, port, v->id, d->evtchn_ops->is_pending(d, port),
+		  d->evtchn_ops->is_masked(d, port));
+	d->evtchn_ops->set_pending(v, port);
 }
 
 int evtchn_port_poll(struct domain *d, evtchn_port_t port)

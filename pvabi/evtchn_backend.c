@@ -69,6 +69,7 @@ void evtchn_backend_send(struct domain *d, evtchn_port_t port)
 {
 	struct evtchn *chn;
 
+	PROBE_HIT(d, event_from_backend, port);
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
 	if (chn && evtchn_has_backend(chn))

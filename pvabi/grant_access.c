@@ -238,6 +238,7 @@ void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *s
 			grant_release(d, ref, host_pin(readonly));
 	}
 	domain_unlock(d);
+	PROBE_HIT(d, grant_map, ref, readonly, (uint64_t)*status);
 	return p;
 }
 
@@ -245,6 +246,7 @@ void grant_backend_unmap(struct domain *d, grant_ref_t ref, bool readonly)
 {
 	struct grant_table *gt = d->grant_table;
 
+	PROBE_HIT(d, grant_unmap, ref, readonly);
 	domain_lock(d);
 	if (ref < grant_nr_entries(gt) && gt->active[ref].pins[host_pin(readonly)]) {
 		frame_put(d, gt->active[ref].mfn, readonly);
@@ -282,6 +284,7 @@ static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void
 		grant_release(d, ref, pin);
 	}
 	domain_unlock(d);
+	PROBE_HIT(d, grant_copy, ref, offset, len, to_guest, (uint64_t)rc);
 	return rc;
 }
 

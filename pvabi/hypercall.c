@@ -184,18 +184,54 @@ long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args)
 	return fn_call(v, hc, args);
 }
 
-long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
+static long call(struct vcpu *v, const struct hypercall *hc, uint64_t nr, const uint64_t *args)
 {
-	const struct hypercall *hc = hypercall_find(v, nr);
 	long rc;
 
-	if (nr < NR_HYPERCALLS)
-		v->hypercalls[nr]++;
 	if (!hc)
 		return -ENOSYS;
 	rc = hypercall_row_call(v, nr, args);
 	/* Xen: do_iret returns the rax that it restored. */
 	return hc->flags & HC_SETS_REGS ? (long)v->regs.rax : rc;
+}
+
+/* The block is read by itself: as the guest gave it, or with what was answered in it. */
+static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
+			const uint64_t *args)
+{
+	const struct subop *s = hc && hc->subops ? subop_find(v, hc, args[0]) : NULL;
+	/* Of a family of our own telling: the first element of its list. */
+	size_t size = s ? s->size : hc && hc->op_at ? PROBE_MAX_BLOCK : 0;
+	uint64_t va = s ? args[hc->subop_arg] : args[nr == __HYPERVISOR_mmuext_op ? 0 : 1];
+	uint64_t start = v->domain->ops->system_time(v->domain);
+	uint8_t block[PROBE_MAX_BLOCK];
+	bool read = false;
+	long rc;
+
+	if (size > sizeof(block))
+		size = sizeof(block);
+	if (size && (!s || s->dir & ARG_IN))
+		read = !guest_copy_from(v, block, va, size);
+	rc = call(v, hc, nr, args);
+	if (size && (!s || s->dir & (ARG_OUT | ARG_OUT_ALWAYS)) && rc >= 0)
+		read = !guest_copy_from(v, block, va, size);
+	if (probe_is_armed(v->domain, PROBE_hypercall)) {
+		const uint64_t f[] = {nr,      args[0], args[1], args[2],
+				      args[3], args[4], args[5], (uint64_t)rc};
+		probe_hit_span(v->domain, PROBE_hypercall, start, f, block, read ? size : 0);
+	}
+	return rc;
+}
+
+long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
+{
+	const struct hypercall *hc = hypercall_find(v, nr);
+
+	if (nr < NR_HYPERCALLS)
+		v->hypercalls[nr]++;
+	if (probe_is_armed(v->domain, PROBE_hypercall))
+		return probed_call(v, hc, nr, args);
+	return call(v, hc, nr, args);
 }
 
 bool hypercall_preempt_check(const struct vcpu *v)

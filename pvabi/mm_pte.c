@@ -89,7 +89,7 @@ static int update_lx(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val
 	return 0;
 }
 
-int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
+static int entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
 		    enum pte_store_how how)
 {
 	uint64_t *pte = (uint64_t *)frame_ptr(v->domain, mfn) + slot;
@@ -100,6 +100,19 @@ int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level,
 	if (!mm_guest_slot(level, slot))
 		return -EINVAL;
 	return update_lx(v, pte, maddr, val, level, mfn, how);
+}
+
+int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
+		    enum pte_store_how how)
+{
+	struct domain *d = v->domain;
+
+	if (!probe_is_armed(d, PROBE_pt_update))
+		return entry_update(v, mfn, slot, level, val, how);
+	uint64_t old = pte_read((uint64_t *)frame_ptr(d, mfn) + slot);
+	int rc = entry_update(v, mfn, slot, level, val, how);
+	PROBE_HIT(d, pt_update, level, mfn, slot, old, val, (uint64_t)rc);
+	return rc;
 }
 
 int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val,

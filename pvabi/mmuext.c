@@ -269,6 +269,8 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		if (rc)
 			break;
 		rc = carry_out(v, &op);
+		PROBE_HIT(v->domain, mmuext, op.cmd, op.arg1.mfn, (uintptr_t)op.arg2.vcpumask.p,
+			  (uint64_t)rc);
 		if (rc)
 			break;
 	}

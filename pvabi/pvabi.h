@@ -31,6 +31,7 @@
 #include "pvabi/host_ops.h"
 #include "pvabi/limits.h"
 #include "pvabi/lock.h"
+#include "pvabi/probe.h"
 #include "pvabi/vcpu.h"
 #include "pvabi/xen_abi.h"
 
@@ -204,6 +205,11 @@ struct domain {
 	_Atomic bool is_shut_down;
 	unsigned shutdown_code; /* SHUTDOWN_*, valid once is_shut_down */
 	bool shutdown_code_set; /* SCHEDOP_shutdown_code */
+	/* Bytes of PROBE_TRACED and PROBE_FAULTY, changed at any time; and who is asked
+	 * then: set before the first is. probe.h */
+	_Atomic uint8_t probe_armed[NR_PROBES];
+	struct probe_host *probe_host;
+
 	/* What a crash was about, for the report; static or inside crash_buf. */
 	char crash_reason[160];
 };
@@ -317,6 +323,32 @@ static inline void domain_unlock(struct domain *d)
 {
 	pv_unlock(&d->lock, d->ops->lock_wake);
 }
+
+/* ------------------------------------------------------------------------ */
+/* Probes (probe.h)                                                           */
+
+static inline bool probe_is_armed(const struct domain *d, enum probe_id id)
+{
+	return __builtin_expect(atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed), 0);
+}
+/* Only when it is armed. probe.c */
+void probe_hit(struct domain *d, enum probe_id id, const uint64_t *fields);
+/* What took from `start` (system time) until now; with a block. */
+void probe_hit_span(struct domain *d, enum probe_id id, uint64_t start, const uint64_t *fields,
+		    const void *block, size_t size);
+/* PROBE_HIT(d, event_from_backend, port): the fields in the order of the catalogue. */
+#define PROBE_HIT(d, name, ...)                                                                    \
+	do {                                                                                       \
+		if (probe_is_armed(d, PROBE_##name))                                               \
+			probe_hit(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__});               \
+	} while (0)
+/* The same with a block behind it. */
+#define PROBE_HIT_BLOCK(d, name, block, size, ...)                                                 \
+	do {                                                                                       \
+		if (probe_is_armed(d, PROBE_##name))                                               \
+			probe_hit_span(d, PROBE_##name, 0, (const uint64_t[]){__VA_ARGS__}, block, \
+				       size);                                                      \
+	} while (0)
 
 /* ------------------------------------------------------------------------ */
 /* Guest virtual memory (guest_access.c)                                      */

@@ -30,6 +30,7 @@ void vcpu_unblock(struct vcpu *v)
 
 	if (!(atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED) & VPF_BLOCKED))
 		return;
+	PROBE_HIT(v->domain, wake, v->id, atomic_load(&v->poll_evtchn) != 0);
 	if (atomic_load(&v->poll_evtchn)) {
 		atomic_store(&v->poll_evtchn, 0);
 		if (atomic_fetch_and(&v->domain->poll_mask, ~bit) & bit)
@@ -60,6 +61,7 @@ static void block(struct vcpu *v)
 	atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
 	if (vcpu_events_need_delivery(v))
 		atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
+	PROBE_HIT(v->domain, block, v->id, !!(atomic_load(&v->pause_flags) & VPF_BLOCKED));
 }
 
 static void poll_end(struct vcpu *v)
@@ -125,6 +127,8 @@ static long op_poll(struct vcpu *v, void *arg, const uint64_t *args)
 	/* Xen arms a timer for a time that is past, which fires at once. */
 	if (!rc && a->timeout && (int64_t)a->timeout <= (int64_t)d->ops->system_time(d))
 		rc = 1;
+	/* Before it sleeps: result 1 is that it does not. */
+	PROBE_HIT(d, poll, v->id, a->nr_ports, a->timeout, (uint64_t)rc);
 	if (rc) {
 		poll_end(v);
 		return rc < 0 ? rc : 0;

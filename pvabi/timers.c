@@ -26,6 +26,7 @@ long hypercall_set_timer_op(struct vcpu *v, const uint64_t *args)
 			   args[0]);
 		timeout = now + 100 * NSEC_PER_MSEC;
 	}
+	PROBE_HIT(d, timer_set, TIMER_SINGLESHOT, (uint64_t)timeout);
 	atomic_store(&v->timer[TIMER_SINGLESHOT], (uint64_t)timeout);
 	return 0;
 }
@@ -37,6 +38,7 @@ void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period)
 	/* The old deadline must not be re-armed with the new period. */
 	atomic_store(&v->timer[TIMER_PERIODIC], 0);
 	atomic_store(&v->periodic_period, period);
+	PROBE_HIT(v->domain, timer_set, TIMER_PERIODIC, period ? v->periodic_last + period : 0);
 	atomic_store(&v->timer[TIMER_PERIODIC], period ? v->periodic_last + period : 0);
 	v->domain->ops->vcpu_kick(v);
 }
@@ -94,6 +96,7 @@ static void run_periodic(struct vcpu *v, uint64_t now)
 	if (period)
 		next = now + period;
 	if (timer_replace(&v->timer[TIMER_PERIODIC], deadline, next) && period) {
+		PROBE_HIT(v->domain, timer_fire, TIMER_PERIODIC, deadline, now - deadline);
 		atomic_store(&v->periodic_last, now);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	}
@@ -107,6 +110,7 @@ static void run_poll(struct vcpu *v, uint64_t now)
 
 	if (!timer_expired(&v->timer[TIMER_POLL], now, &deadline))
 		return;
+	PROBE_HIT(v->domain, timer_fire, TIMER_POLL, deadline, now - deadline);
 	atomic_store(&v->timer[TIMER_POLL], 0);
 	if (atomic_fetch_and(&v->domain->poll_mask, ~bit) & bit)
 		vcpu_unblock(v);
@@ -123,6 +127,7 @@ static void run_watchdogs(struct domain *d, uint64_t now)
 			continue;
 		if (atomic_load(&d->is_shut_down))
 			continue;
+		PROBE_HIT(d, timer_fire, NR_VCPU_TIMERS, deadline, now - deadline);
 		domain_log(d, LOG_WARN, "watchdog %u fired", i + 1);
 		domain_shutdown(d, SHUTDOWN_watchdog);
 	}
@@ -133,8 +138,10 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now)
 	uint64_t deadline;
 
 	if (timer_expired(&v->timer[TIMER_SINGLESHOT], now, &deadline) &&
-	    timer_replace(&v->timer[TIMER_SINGLESHOT], deadline, 0))
+	    timer_replace(&v->timer[TIMER_SINGLESHOT], deadline, 0)) {
+		PROBE_HIT(v->domain, timer_fire, TIMER_SINGLESHOT, deadline, now - deadline);
 		vcpu_send_virq(v, VIRQ_TIMER);
+	}
 	run_periodic(v, now);
 	run_poll(v, now);
 	if (v->id == 0 && !(atomic_load(&v->pause_flags) & VPF_DEBUGGER))

@@ -25,6 +25,7 @@ void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
 	struct bounce b = bounce_of(v, vector);
 
+	PROBE_HIT(v->domain, inject, vector, error_code, v->regs.rip);
 	b.has_error = vector < 32 && TRAP_HAS_ERROR(vector);
 	b.error_code = error_code;
 	/* All of the guest runs at CPL 3; what it sees is whether that was its kernel. */
@@ -154,6 +155,7 @@ static bool deliver_upcall(struct vcpu *v)
 			     v->id, (unsigned long)v->regs.rip);
 		return false;
 	}
+	PROBE_HIT(v->domain, upcall, v->id, v->regs.rip);
 	return bounce_frame(v, &b);
 }
 

@@ -124,6 +124,7 @@ static long set_singleshot_timer(struct vcpu *v, void *arg, const uint64_t *args
 		atomic_store(&v->timer[TIMER_SINGLESHOT], 0);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	} else {
+		PROBE_HIT(v->domain, timer_set, TIMER_SINGLESHOT, s->timeout_abs_ns);
 		atomic_store(&v->timer[TIMER_SINGLESHOT], s->timeout_abs_ns);
 	}
 	return 0;

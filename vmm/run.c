@@ -130,6 +130,9 @@ static int create_domain(struct run *r)
 	if (rc)
 		return error_set(&r->err, rc, "cannot place the monitor: %s", strerror(-rc));
 	clock_start(&g->clock, m->host.tsc_khz, m->host.tsc_offset);
+	g->tracer = tracer_create(g->domain);
+	if (!g->tracer)
+		return error_set(&r->err, -ENOMEM, "cannot make a tracer");
 	return 0;
 }
 
@@ -411,6 +414,7 @@ static void clean_up(struct run *r)
 			cpu_destroy(g->cpu[i]);
 	if (g->emulate.pit)
 		pit_destroy(g->emulate.pit);
+	tracer_destroy(g->tracer);
 	if (g->domain)
 		domain_destroy(g->domain);
 	if (r->have_kernel)
@@ -423,6 +427,21 @@ static void clean_up(struct run *r)
 	if (r->signal_fd > 0)
 		close(r->signal_fd);
 	log_ring_free(&g->log);
+}
+
+static int start_trace(struct run *r)
+{
+	struct trace_options o = r->o->trace;
+	char path[DOMAIN_NAME_LIMIT + 8];
+
+	if (!r->o->traced)
+		return 0;
+	if (!o.path) {
+		snprintf(path, sizeof(path), "%s.trace%s", r->name,
+			 o.format == TRACE_JSON ? ".json" : "");
+		o.path = path;
+	}
+	return tracer_start(r->guest.tracer, &o, &r->err) < 0 ? -1 : 0;
 }
 
 static int run_steps(struct run *r)
@@ -442,6 +461,8 @@ static int run_steps(struct run *r)
 		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
+	if (start_trace(r))
+		return EXIT_BAD_USAGE;
 	run_doing(r, "building the domain");
 	if (build(r))
 		return EXIT_BAD_USAGE;

@@ -17,6 +17,10 @@ int run_option_monitor(void *into, const char *value, struct error *err);
 int run_option_gate(void *into, const char *value, struct error *err);
 int run_option_xenstore(void *into, const char *value, struct error *err);
 int run_option_stats(void *into, const char *value, struct error *err);
+int run_option_trace(void *into, const char *value, struct error *err);
+int run_option_trace_file(void *into, const char *value, struct error *err);
+int run_option_trace_format(void *into, const char *value, struct error *err);
+int run_option_symbols(void *into, const char *value, struct error *err);
 int run_option_paused(void *into, const char *value, struct error *err);
 int run_option_gdb(void *into, const char *value, struct error *err);
 int run_option_gdb_nowait(void *into, const char *value, struct error *err);
@@ -54,7 +58,25 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	 .parse = run_option_gdb}, \
 	{.name = "gdb-nowait", \
 	 .help = "with --gdb: start without waiting for it", \
-	 .parse = run_option_gdb_nowait}
+	 .parse = run_option_gdb_nowait}, \
+	{.name = "trace", \
+	 .arg = "WHAT", \
+	 .help = "record what happens: CATEGORY,...[:FILTER] (xenolith help trace);\n" \
+		 "may be given again", \
+	 .parse = run_option_trace}, \
+	{.name = "trace-file", \
+	 .arg = "PATH", \
+	 .help = "where to (default NAME.trace): *.json is a timeline for Perfetto,\n" \
+		 "a path with a / at its end a folder in CTF, else it is text", \
+	 .parse = run_option_trace_file}, \
+	{.name = "trace-format", \
+	 .arg = "FORMAT", \
+	 .help = "text, json or ctf, whatever the path", \
+	 .parse = run_option_trace_format}, \
+	{.name = "symbols", \
+	 .arg = "FILE", \
+	 .help = "the kernel's System.map or ELF file, for names in traces", \
+	 .parse = run_option_symbols}
 /* clang-format on */
 
 #endif

@@ -195,7 +195,11 @@ void *vcpu_thread(void *arg)
 	struct cpu_exit x;
 	struct error err;
 
+	char name[16];
+
 	current = v;
+	snprintf(name, sizeof(name), "vcpu %u", v->id);
+	pthread_setname_np(pthread_self(), name);
 	if (cpu_thread_init(c, &err)) {
 		host_failed(c, err.text);
 		return NULL;
@@ -229,6 +233,7 @@ void *vcpu_thread(void *arg)
 			debugger_enter(atomic_load(&g->debugger), c);
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);
+		PROBE_HIT(v->domain, exit, x.kind, x.vector, x.error_code, x.cr2);
 		handle_exit(c, &x);
 		if (c->stepping)
 			debugger_left(atomic_load(&g->debugger), c, &x);

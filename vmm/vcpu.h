@@ -13,6 +13,7 @@
 struct console;
 struct debugger; /* gdb/debugger.h */
 struct gdb_server;
+struct tracer;
 
 /* The VMM's part of a domain: domain.host. */
 struct guest {
@@ -30,6 +31,7 @@ struct guest {
 	struct console *console;
 	struct guest_devices devices;
 	struct debugger *_Atomic debugger; /* NULL: none was ever asked for */
+	struct tracer *tracer;
 	enum log_level log_level; /* of messages on stderr */
 	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */

@@ -19,6 +19,7 @@ const struct verb *const verbs[] = {
 	&verb_unpause,
 	&verb_sysrq,
 	&verb_trigger,
+	&verb_trace,
 	&verb_debug_keys,
 	&verb_gdb,
 	&verb_mem_set,

@@ -14,6 +14,7 @@
 #include "vmm/build.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/guest_devices.h"
+#include "vmm/trace/trace.h"
 
 /* Exit statuses of the program; xenolith.1 documents them. */
 enum exit_status {
@@ -101,6 +102,8 @@ struct run_options {
 	bool gdb;	 /* it has a server for gdb ... */
 	bool gdb_nowait; /* ... that need not let it start */
 	struct gdb_where gdb_where;
+	bool traced; /* from its first instruction on */
+	struct trace_options trace;
 	bool paused;		   /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet

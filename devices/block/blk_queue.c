@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t sta
 {
 	uint8_t slot[BLKIF_SLOT_MAX];
 
+	PROBE_HIT(q->dev->b.domain, blk_response, q->dev->b.id, q->index, id, op,
+		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
 	blkif_response(slot, id, op, status);
 	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
 	q->rsp_prod++;
@@ -48,6 +51,7 @@ static void push_responses(struct blk_queue *q)
 	uint32_t event = __atomic_load_n(ring_index(q, RSP_EVENT), __ATOMIC_RELAXED);
 	if (new - event < new - old) {
 		q->dev->stats.notifications++;
+		PROBE_HIT(q->dev->b.domain, blk_notify, q->dev->b.id, q->index, q->port);
 		evtchn_backend_send(q->dev->b.domain, q->port);
 	}
 }
@@ -86,6 +90,9 @@ static bool take_requests(struct blk_queue *q)
 			q->waits_for_barrier = true;
 			break;
 		}
+		PROBE_HIT(q->dev->b.domain, blk_request, q->dev->b.id, q->index, q->request.id,
+			  q->request.op, q->request.sector, q->request.nr_segs,
+			  q->req_cons & (q->nr_slots - 1), q->port);
 		q->req_cons++;
 		took = true;
 		if (rc) {
@@ -129,6 +136,10 @@ static void *queue_thread(void *arg)
 {
 	struct blk_queue *q = arg;
 	struct epoll_event events[3];
+	char name[32]; /* the kernel keeps 15 */
+
+	snprintf(name, 16, "%.6s queue %u", q->dev->spec.vdev, q->index % 100);
+	pthread_setname_np(pthread_self(), name);
 
 	while (!q->stop || q->in_flight) {
 		if (q->stop && q->image->ops->hurry)

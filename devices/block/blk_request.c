@@ -72,6 +72,7 @@ static void done(struct image_io *io, int rc)
 
 	if (!rc && next_step(b))
 		return;
+	PROBE_HIT(q->dev->b.domain, blk_done, q->dev->b.id, q->index, b->id, b->op, (uint64_t)rc);
 	if (rc)
 		report(q, b, rc);
 	for (unsigned i = 0; i < b->nr_grants; i++)
@@ -107,6 +108,8 @@ static struct blk_io *new_io(struct blk_queue *q, unsigned nr)
 static void submit(struct blk_queue *q, struct blk_io *b)
 {
 	q->in_flight++;
+	PROBE_HIT(q->dev->b.domain, blk_submit, q->dev->b.id, q->index, b->id, b->op, b->io.offset,
+		  b->op == BLKIF_OP_DISCARD ? b->io.length : q->request.nr_sectors * BLKIF_SECTOR);
 	q->image->ops->submit(q->image, &b->io);
 }
 

@@ -108,6 +108,8 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 	s->done += n;
 	if (s->done < p->len)
 		r.flags |= NETRXF_more_data;
+	PROBE_HIT(v->b.domain, net_rx, v->b.id, s->q->index, r.id, (uint64_t)(int64_t)r.status,
+		  !(r.flags & NETRXF_more_data));
 	vif_ring_respond(&s->q->rx, &r, sizeof(r));
 }
 

@@ -28,6 +28,8 @@ static void respond(struct vif_queue *q, uint16_t id, int16_t status)
 {
 	struct netif_tx_response r = {.id = id, .status = status};
 
+	PROBE_HIT(q->vif->b.domain, net_tx_response, q->vif->b.id, q->index, id,
+		  (uint64_t)(int64_t)status);
 	vif_ring_respond(&q->tx, &r, sizeof(r));
 }
 
@@ -247,6 +249,8 @@ static enum taken take(struct vif_queue *q)
 	bool good = copy_slot(q, 0, &first);
 	for (int i = 0; i < frags; i++)
 		good &= copy_slot(q, (unsigned)i + 1, &frag[i]);
+	PROBE_HIT(q->vif->b.domain, net_tx, q->vif->b.id, q->index, first.id, first.size,
+		  (unsigned)frags + 1);
 	if (good)
 		return TAKEN_PACKET;
 	q->vif->stats.tx_errors++;
@@ -294,6 +298,7 @@ static bool send_out(struct vif_queue *q)
 		return false;
 	if (rc) {
 		v->stats.tx_drops++;
+		PROBE_HIT(v->b.domain, net_drop, v->b.id, q->index, 0);
 	} else {
 		v->stats.tx_packets++;
 		v->stats.tx_bytes += len;

@@ -19,6 +19,7 @@ struct client *client_new(struct xenstore *xs, struct store_domain *d)
 		return NULL;
 	c->xs = xs;
 	c->domain = d;
+	c->number = d ? 0 : ++xs->nr_connections;
 	c->domid = d->domid;
 	c->target = NO_TARGET;
 	c->watch_tail = &c->watches;
@@ -128,6 +129,10 @@ static void queue(struct client *c, struct message *m)
 static void answer(struct client *c, const struct xsd_sockmsg *h, const void *data)
 {
 	struct message *m = message_new(h, c->now);
+	struct domain *d = xenstore_probed(c->xs);
+
+	if (d)
+		PROBE_HIT_BLOCK(d, xs_reply, data, h->len, c->number, h->type, h->tx_id, h->req_id);
 
 	/* Without its answer the client would take the next one for it. */
 	if (!m)

@@ -432,6 +432,11 @@ void wire_request(struct client *c, const struct xsd_sockmsg *h, const uint8_t *
 {
 	struct request r = {
 		.c = c, .h = h, .data = (const char *)data, .len = h->len, .v = {c->xs, c, NULL}};
+	struct domain *d = xenstore_probed(c->xs);
+
+	if (d)
+		PROBE_HIT_BLOCK(d, xs_request, data, h->len, c->number, h->type, h->tx_id,
+				h->req_id);
 	int err = serve(&r);
 
 	if (err)

@@ -108,6 +108,7 @@ struct client {
 	struct client *next;
 	struct xenstore *xs;
 	struct store_domain *domain; /* NULL: a program, which is domain 0 */
+	unsigned number; /* for the trace: 0 the guest's ring */
 	uint32_t domid;
 	uint32_t target; /* whose rights it has, too, or NO_TARGET */
 	/* Called when output begins to wait and when there is too much. NULL: nobody cares. */
@@ -154,6 +155,7 @@ struct xenstore {
 		bool running; /* a watch's function */
 	} local;
 	struct client *clients;
+	unsigned nr_connections; /* so far */
 	struct client *guest;	   /* of the domain that the store is for */
 	struct listener *listener; /* socket.c; NULL: no socket */
 };
@@ -164,6 +166,12 @@ struct view {
 	struct client *c;
 	struct transaction *t; /* NULL: the store itself */
 };
+
+/* Whose probes the store's messages are; NULL: nobody's yet. */
+static inline struct domain *xenstore_probed(const struct xenstore *xs)
+{
+	return xs->guest && xs->guest->domain ? xs->guest->domain->domain : NULL;
+}
 
 /* ---- client.c ---- */
 struct client *client_new(struct xenstore *xs, struct store_domain *d);

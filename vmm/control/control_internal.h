@@ -57,6 +57,8 @@ int request_wait(struct call *call);
 int request_sysrq(struct call *call);
 int request_trigger(struct call *call);
 int request_debug_keys(struct call *call);
+int request_trace_start(struct call *call);
+int request_trace_stop(struct call *call);
 int request_mem_set(struct call *call);
 int request_vcpu_set(struct call *call);
 int request_vcpu_pin(struct call *call);

@@ -29,6 +29,8 @@ static const struct request requests[] = {
 	{"device-detach", request_device_detach},
 	{"device-list", request_device_list},
 	{"media-insert", request_media_insert},
+	{"trace-start", request_trace_start},
+	{"trace-stop", request_trace_stop},
 };
 
 const struct request *request_find(const char *name)
