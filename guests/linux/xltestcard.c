@@ -61,7 +61,6 @@ static bool await(struct card *c, unsigned int n, int before)
 		if (ktime_after(ktime_get(), end))
 			return false;
 		cpu_relax();
-		cond_resched();
 	}
 	return true;
 }
@@ -189,8 +188,8 @@ static void measure(struct card *c)
 		int before = atomic_read(&c->seen[3]);
 
 		writel(8, c->bar + TESTCARD_RAISE);
-		while (atomic_read(&c->seen[3]) == before)
-			cpu_relax();
+		if (!await(c, 3, before))
+			return;
 	}
 	t[4] = ktime_get_ns();
 	pr_info("xltestcard: ns: hypercall %llu register %llu config %llu interrupt %llu\n",
