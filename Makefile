@@ -110,6 +110,7 @@ CHECK_SUITES := \
 	test/linux/block.sh \
 	test/linux/disks.sh \
 	test/linux/net.sh \
+	test/linux/pci.sh \
 	test/linux/grub.sh \
 	test/linux/create.sh \
 	test/linux/trace.sh \

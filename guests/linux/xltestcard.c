@@ -96,8 +96,8 @@ static void test_interrupts(struct card *c)
 	pr_info("xltestcard: storm %d\n", atomic_read(&c->seen[0]) > before);
 	before = atomic_read(&c->seen[1]);
 	writel(0, c->bar + TESTCARD_BELL);
-	pr_info("xltestcard: doorbell %d %u\n", await(c, 1, before),
-		readl(c->bar + TESTCARD_BELLS));
+	bool rang = await(c, 1, before);
+	pr_info("xltestcard: doorbell %d %u\n", rang, readl(c->bar + TESTCARD_BELLS));
 }
 
 static void test_registers(struct card *c)

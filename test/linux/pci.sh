@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# PCI functions in a Debian guest: its unmodified kernel, its xen-pcifront, and drivers.
+#   pci.sh            what make check runs
+#   pci.sh nvme       ext4 and fio with verification, over a reboot, with every kind of interrupt
+#   pci.sh errors     errors that a driver recovers from, and those that it does not
+#   pci.sh hotplug N  functions come and go N times, also under load
+# Prints TAP.
+set -u
+cd "$(dirname "$0")/../.."
+xenolith=${XENOLITH:-./xenolith}
+[[ $xenolith = */* ]] || xenolith=./$xenolith
+mode=${1:-quick}
+[ -w /dev/kvm ] || { echo "ok - pci # SKIP no usable /dev/kvm here"; exit 0; }
+export PATH=$PATH:/usr/sbin:/sbin
+work=$(mktemp -d)
+export XDG_RUNTIME_DIR=$work/run
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+name=pci
+pid=
+clean() {
+  [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
+  rm -rf "$work"
+}
+trap clean EXIT
+kernel=$(guests/linux/kernel.sh cloud) || exit 1
+modules=$(guests/linux/kernel.sh cloud modules) || exit 1
+card=$(guests/linux/module.sh cloud guests/linux/xltestcard.c) || exit 1
+
+verdict() { # STATUS NAME
+  if [ "$1" = 0 ]; then
+    echo "ok - pci: $2"
+  else
+    # A console once is enough.
+    [ -e "$work/shown" ] || tail -n 60 "$work/out" 2>/dev/null | tr -c '[:print:]\n' '?' | sed 's/^/# /'
+    touch "$work/shown"
+    echo "not ok - pci: $2"
+  fi
+}
+
+# files MODULE...: as ramdisk.sh wants them.
+files() {
+  local m
+  for m in "$@"; do
+    echo "$(find "$modules" -name "$m.ko"):/$m.ko"
+  done
+}
+
+# The guest's commands are on standard input; FILE:/PATH... are put into its ramdisk.
+ramdisk() {
+  { cat <<'CMD'
+insmod /xen-pcifront.ko
+mkdir -p /mnt /fio
+pci=/sys/bus/pci/devices
+wait_for() { for i in $(seq 600); do eval "$1" && return; sleep 0.1; done; echo "TIMEOUT $1"; }
+bad() { dmesg | grep -E 'WARNING|BUG:|Oops|I/O error' | grep -v 'Return Stack Overflow' | sed 's/^/BAD: /'; }
+CMD
+    cat; } >"$work/cmd"
+  guests/linux/ramdisk.sh "$work/rd.gz" "$work/cmd" $(files xen-pcifront) "$@"
+}
+
+# start OPTIONS...: the guest, in the background.
+start() {
+  : >"$work/out"
+  rm -f "$work/shown"
+  "$xenolith" run --name "$name" --memory "${MEMORY:-256}" --vcpus 2 --ramdisk "$work/rd.gz" \
+    --cmdline "console=hvc0 quiet" --stats="$work/stats" "$@" "$kernel" </dev/null >"$work/out" 2>&1 &
+  pid=$!
+}
+
+lines() { tr -d '\r' <"$work/out"; }
+
+# Till the guest has said it.
+said() { # PATTERN [SECONDS]
+  local i
+  for ((i = 0; i < ${2:-120} * 10; i++)); do
+    lines | grep -aqE -- "$1" && return 0
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  lines | grep -aqE -- "$1"
+}
+
+says() { # PATTERN: it did
+  lines | grep -aqE -- "$1"
+}
+
+finish() { # the guest's end: its status
+  local i
+  for ((i = 0; i < ${1:-1200}; i++)); do
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "$pid" 2>/dev/null && echo "# it had to be killed"
+  wait "$pid"
+  local status=$?
+  pid=
+  return $status
+}
+
+ends_well() {
+  finish
+  verdict $? "$1: the guest ends with status 0"
+  ! says '^BAD' && ! says '^TIMEOUT'
+  verdict $? "$1: nothing bad in its log"
+}
+
+# What the test card's driver says of itself with one kind of interrupt.
+card_works() { # KIND VECTORS SEEN
+  says "xltestcard: $1: $2 vectors, 8 of 8 causes, vectors seen $3, strange 0"
+  verdict $? "test card: each interrupt arrives once, by $1 ($2 vectors)"
+}
+
+quick() {
+  local n
+  truncate -s 32M "$work/a" "$work/b" "$work/c"
+  for n in a b c; do mkfs.ext4 -q -F "$work/$n"; done
+  mapfile -t tools < <(test/lib/tool_files.sh lspci)
+  ramdisk "$card:/xltestcard.ko" $(files uio uio_pci_generic) "${tools[@]}" <<'CMD'
+wait_for '[ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && [ -b /dev/nvme2n1 ]'
+/tools/run lspci -vvnn 2>/dev/null
+insmod /uio.ko; insmod /uio_pci_generic.ko
+echo 5853 f0c1 >/sys/bus/pci/drivers/uio_pci_generic/new_id
+[ -c /dev/uio0 ] && echo "UIO"
+rmmod uio_pci_generic
+# MSI-X last: Linux 6.1 never tells pciback that it has done with it.
+for kind in intx msi msix; do
+  insmod /xltestcard.ko irqs=$kind
+  [ $kind = msix ] || rmmod xltestcard
+done
+for n in 0 1 2; do
+  mount /dev/nvme${n}n1 /mnt && dd if=/dev/urandom of=/mnt/file bs=64k count=100 2>/dev/null &&
+    sum=$(md5sum </mnt/file) && umount /mnt && mount -o ro /dev/nvme${n}n1 /mnt &&
+    [ "$sum" = "$(md5sum </mnt/file)" ] && umount /mnt && echo "EXT4 $n"
+  grep "nvme${n}q0" /proc/interrupts | sed "s/^/IRQ $n /"
+done
+echo "50 2" >$pci/0000:00:00.0/write_register
+wait_for 'dmesg | grep -q "xltestcard: resume"'
+echo "ERROR"
+rmmod xltestcard
+dmesg | grep xltestcard
+bad
+CMD
+  start --pci model=testcard --pci "model=nvme,file=$work/a,serial=first" \
+    --pci "model=nvme,file=$work/b,msix=0" --pci "model=nvme@0a,file=$work/c,msix=0,msi=0"
+  ends_well "all functions"
+  says '^00:00.0 .*\[5853:f0c1\]' && says 'Region 0: Memory at e0000000 \(32-bit, non-prefetchable\) .*\[size=16K\]' &&
+    says 'Region 2: I/O ports at c000 .*\[size=64\]' && says 'MSI: Enable- Count=1/8 Maskable\+ 64bit\+' &&
+    says 'MSI-X: Enable- Count=8 Masked-' && says 'Express \(v2\) Endpoint' && says 'Advanced Error Reporting'
+  verdict $? "lspci -vv shows the test card"
+  says '^00:01.0 .*\[0108\].*\[5853:f0c2\]' && says '^00:0a.0 .*\[0108\]' && says 'Kernel driver in use: nvme' &&
+    says 'Region 0: Memory at [0-9a-f]+ \(64-bit, non-prefetchable\) \[size=16K\]'
+  verdict $? "lspci -vv shows the NVMe controllers, one in the slot that was asked for"
+  says '^UIO'
+  verdict $? "uio_pci_generic takes the test card"
+  says 'memory 31435458 12aa5678 aa56$'
+  verdict $? "test card: its registers in memory"
+  says 'ports 31435458 feedf011 feed$'
+  verdict $? "test card: its registers in I/O ports"
+  says 'page 1$'
+  verdict $? "test card: its page of memory"
+  says 'dma 1 1 1, bad address 3, bad bounds 5$'
+  verdict $? "test card: DMA to and from the guest's memory, and its bounds"
+  card_works intx 1 0x1
+  card_works msi 1 0x1
+  card_works msix 8 0xff
+  [ "$(lines | grep -c 'xltestcard: lost 1, then 1')" = 3 ] && [ "$(lines | grep -c 'storm 1$')" = 3 ] &&
+    [ "$(lines | grep -c 'doorbell 1 1$')" = 3 ]
+  verdict $? "test card: a lost interrupt, a storm, the doorbell, by each kind"
+  says 'ERROR' && says 'error detected, state 1' && says 'mmio enabled, id 31435458' && says 'resume, interrupts again 1'
+  verdict $? "test card: the driver's callbacks recover from an error"
+  for n in 0 1 2; do
+    says "^EXT4 $n"
+    verdict $? "nvme$n: ext4 keeps what was written"
+  done
+  says '^IRQ 0 .*pcifront-msi' && says '^IRQ 1 .*pcifront-msi' && says '^IRQ 2 .*xen-pirq +-pcifront +nvme2q0'
+  verdict $? "nvme: messages, and a line for one that has none"
+  for n in a b c; do
+    e2fsck -fp "$work/$n" >/dev/null
+    verdict $? "the file of nvme $n is a clean file system"
+  done
+}
+
+case $mode in
+quick) quick ;;
+*) echo "usage: pci.sh [quick | nvme | errors | hotplug N]" >&2; exit 2 ;;
+esac
