@@ -70,6 +70,7 @@ help:
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
+	@echo 'make fuzz-pci      a hostile guest at the PCI backend, under ASan and UBSan (MINUTES=60)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
 
@@ -100,6 +101,7 @@ CHECK_SUITES := \
 	test/stress/run.sh \
 	test/guests/run.sh \
 	"test/fuzz/hypercalls.sh 10000000" \
+	"test/fuzz/pci.sh 10" \
 	test/xenstore/talks.sh \
 	test/xenstore/tree.sh \
 	test/xenstore/library.sh \
@@ -120,7 +122,7 @@ check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
 	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites -j $(LANES) test/lib/unit.sh \
-		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/linux/run.sh smoke"
+		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/fuzz/pci.sh 10" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
 	@BUILD=$(BUILD) test/lib/run-suites -j $(LANES) $(CHECK_SUITES)
@@ -212,6 +214,12 @@ check-nested-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/nested/matrix.sh 6.1 $(or $(RUNS),20)" "test/nested/matrix.sh 6.12 $(or $(RUNS),20)"
 
+# A hostile guest at the PCI backend, under ASan and UBSan.
+.PHONY: fuzz-pci
+fuzz-pci: needs-test
+	@echo '== building' && $(QUIET_MAKE) SANITIZE=1 unit >/dev/null
+	@BUILD=build-asan test/lib/run-suites "test/fuzz/pci.sh $$(($(or $(MINUTES),60) * 60))"
+
 check-soak: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/soak.sh $(or $(MINUTES),60)"
@@ -244,6 +252,11 @@ $(BUILD)/test/unit/%_test: $(BUILD)/test/unit/%_test.o $(UNIT_COMMON) $(VMM_LIB)
 $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
+# The PCI backend's, in two parts.
+PCI_FUZZ := $(BUILD)/test/fuzz/pci_fuzz
+$(PCI_FUZZ): $(call obj,test/fuzz/pci_fuzz.c test/fuzz/pci_judge.c) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $(call obj,test/fuzz/pci_fuzz.c test/fuzz/pci_judge.c) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+
 # The store alone, for the conversations of test/xenstore/talks.
 $(BUILD)/test/xenstore/%: $(BUILD)/test/xenstore/%.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
@@ -258,7 +271,7 @@ STRESS_COMMON := $(call obj,$(filter-out %_tsan.c,$(wildcard test/stress/*.c)))
 $(BUILD)/test/stress/%_tsan: $(BUILD)/test/stress/%_tsan.o $(STRESS_COMMON) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(STRESS_COMMON) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
-unit: $(UNIT_BIN) $(PCI_SERVER)
+unit: $(UNIT_BIN) $(PCI_SERVER) $(PCI_FUZZ)
 stress: $(STRESS_BIN)
 
 include guests/guests.mk
