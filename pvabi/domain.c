@@ -62,7 +62,7 @@ static int m2p_create(struct domain *d)
 	d->m2p_va = MACH2PHYS_VIRT_START;
 	for (uint64_t i = d->ram_used; i < frames * M2P_PER_FRAME; i++)
 		d->m2p[i] = INVALID_MFN;
-	for (uint64_t i = d->hole_start; i < d->hole_start + d->hole_frames; i++)
+	for (uint64_t i = d->low_frames; i < d->hole_start + d->hole_frames; i++)
 		d->m2p[i] = INVALID_MFN;
 	return 0;
 }
@@ -104,7 +104,8 @@ static bool config_is_sane(const struct domain_config *c)
 {
 	return c->nr_vcpus >= 1 && c->nr_vcpus <= MAX_VCPUS && c->nr_ram && c->memory &&
 	       c->nr_populated <= c->nr_ram && c->hole_frames < c->nr_ram &&
-	       c->hole_start <= c->nr_ram - c->hole_frames && c->heap_start >= c->nr_ram && c->heap_frames &&
+	       c->hole_start <= c->nr_ram - c->hole_frames && c->spare_frames <= c->hole_start &&
+	       c->heap_start >= c->nr_ram && c->heap_frames &&
 	       c->heap_start < MACH2PHYS_NR_ENTRIES &&
 	       c->heap_frames < MACH2PHYS_NR_ENTRIES - c->heap_start &&
 	       abi_profile_get(c->profile) && c->domid < DOMID_FIRST_RESERVED;
@@ -133,8 +134,9 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	d->nr_frames = c->heap_start + c->heap_frames;
 	d->hole_start = c->hole_start;
 	d->hole_frames = c->hole_frames;
+	d->low_frames = c->hole_start - c->spare_frames;
 	d->nr_pirqs = DEFAULT_NR_PIRQS;
-	d->tot_pages = c->nr_populated ? c->nr_populated : c->nr_ram - c->hole_frames;
+	d->tot_pages = c->nr_populated ? c->nr_populated : c->nr_ram - c->hole_frames - c->spare_frames;
 	d->max_pages = d->map_pages = d->tot_pages;
 	d->ram_used = domain_ram_end(d, d->tot_pages);
 

@@ -24,6 +24,8 @@ int mm_domain_init(struct domain *d)
 	}
 	for (uint64_t i = d->hole_start; i < d->hole_start + d->hole_frames; i++)
 		d->pages[i].flags = PG_FREE; /* and never in the bitmap of those to be had */
+	if (mm_spare_init(d, d->low_frames, d->hole_start))
+		return -ENOMEM;
 	mm_share_heap(d, d->shared_info_mfn, 1);
 	mm_tlb_init(d);
 	return 0;

@@ -172,6 +172,8 @@ int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
 /* 2^order frames, aligned, all below machine address 2^bits (0: anywhere).
  * INVALID_MFN when there are none or the guest has its maximum. */
 uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits);
+/* Frames of RAM that nobody has from the start. -ENOMEM. */
+int mm_spare_init(struct domain *d, uint64_t first, uint64_t end);
 /* The M2P of `nr` frames: they are pfn and so on. */
 void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr);
 /* Frames that go back to the host together: nobody gets them before. */

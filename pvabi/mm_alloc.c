@@ -136,14 +136,24 @@ static bool run_is_free(const struct domain *d, uint64_t mfn, uint64_t nr)
 	return true;
 }
 
-/* The first aligned run at or above the hint, and below `limit`. */
-static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t limit)
+int mm_spare_init(struct domain *d, uint64_t first, uint64_t end)
+{
+	if (first < end && bitmap_make(d))
+		return -ENOMEM;
+	d->free_hint = first;
+	for (uint64_t mfn = first; mfn < end; mfn++)
+		frame_free(d, mfn);
+	return 0;
+}
+
+/* The first aligned run at or above `from`, and below `limit`. */
+static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t from, uint64_t limit)
 {
 	if (!d->free_frames)
 		return INVALID_MFN;
 	if (limit > d->ram_used)
 		limit = d->ram_used;
-	for (uint64_t mfn = d->free_hint & ~(nr - 1); mfn + nr <= limit; mfn += nr) {
+	for (uint64_t mfn = from & ~(nr - 1); mfn + nr <= limit; mfn += nr) {
 		if (nr <= 64 && mfn % 64 == 0 && !d->free_frames[mfn / 64]) {
 			mfn += 64 - nr; /* a word without any */
 			continue;
@@ -154,9 +164,9 @@ static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t limit)
 	return INVALID_MFN;
 }
 
-static uint64_t given_back_get(struct domain *d, uint64_t nr, uint64_t limit)
+static uint64_t given_back_get(struct domain *d, uint64_t nr, uint64_t from, uint64_t limit)
 {
-	uint64_t first = run_find(d, nr, limit);
+	uint64_t first = run_find(d, nr, from, limit);
 
 	if (first == INVALID_MFN)
 		return INVALID_MFN;
@@ -164,7 +174,7 @@ static uint64_t given_back_get(struct domain *d, uint64_t nr, uint64_t limit)
 		d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
 		d->pages[mfn].flags = 0;
 	}
-	if (nr == 1)
+	if (nr == 1 && from == d->free_hint)
 		d->free_hint = first + 1;
 	return first;
 }
@@ -193,9 +203,14 @@ uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
 		return INVALID_MFN;
 	if (bits && bits < 64 && limit > 1UL << bits >> PAGE_SHIFT)
 		limit = 1UL << bits >> PAGE_SHIFT;
-	uint64_t first = given_back_get(d, nr, limit);
+	/* What is below 4 GiB is for those who need it, as long as there is other. */
+	uint64_t high = d->hole_start + d->hole_frames;
+	uint64_t from = !bits && d->free_hint < high ? high : d->free_hint;
+	uint64_t first = given_back_get(d, nr, from, limit);
 	if (first == INVALID_MFN)
 		first = unused_get(d, nr, limit);
+	if (first == INVALID_MFN && from != d->free_hint)
+		first = given_back_get(d, nr, d->free_hint, limit);
 	if (first != INVALID_MFN)
 		d->tot_pages += nr;
 	return first;

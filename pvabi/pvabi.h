@@ -132,6 +132,7 @@ struct domain {
 	uint8_t *memory;
 	uint64_t nr_ram;
 	uint64_t hole_start, hole_frames; /* no memory is there; 0 frames: no hole */
+	uint64_t low_frames; /* the first of RAM that were the guest's from the start */
 	uint64_t heap_start;
 	uint64_t nr_frames;
 	uint64_t heap_next;	 /* next free heap frame: heap_alloc() */
@@ -253,6 +254,9 @@ struct domain_config {
 	/* Frames below heap_start that are no memory although RAM lies above: nr_ram and
 	 * heap_start are frame numbers, the hole counted; nr_populated is not. */
 	uint64_t hole_start, hole_frames;
+	/* RAM right below the hole that is nobody's at first: for what must be below 4 GiB
+	 * (XENMEM_exchange), as a host of Xen's has some left. */
+	uint64_t spare_frames;
 	struct grant_limits grants;
 };
 
@@ -304,14 +308,15 @@ static inline bool domain_is_memory(const struct domain *d, uint64_t mfn)
 	return mfn < d->nr_ram ? mfn - d->hole_start >= d->hole_frames
 			       : mfn >= d->heap_start && mfn < d->nr_frames;
 }
-/* The n-th frame of RAM, and the one behind the last of n frames. */
+/* The n-th frame of RAM that a domain has from the start, and the one behind the last of n
+ * frames. */
 static inline uint64_t domain_ram_frame(const struct domain *d, uint64_t n)
 {
-	return n < d->hole_start ? n : n + d->hole_frames;
+	return n < d->low_frames ? n : n - d->low_frames + d->hole_start + d->hole_frames;
 }
 static inline uint64_t domain_ram_end(const struct domain *d, uint64_t n)
 {
-	return n > d->hole_start ? n + d->hole_frames : n;
+	return n ? domain_ram_frame(d, n - 1) + 1 : 0;
 }
 
 static inline void domain_lock(struct domain *d)

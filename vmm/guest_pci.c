@@ -10,7 +10,7 @@
 #include "vmm/pci_spec.h"
 #include "vmm/vmm.h"
 
-const struct pci_model *const pci_models[] = {&pci_testcard, &pci_nvme, &pci_vfio, NULL};
+const struct pci_model *const pci_models[] = {&pci_testcard, &pci_nvme, &pci_vfio, &pci_vfio_user, NULL};
 
 static int in_spec(struct error *err, int rc, const char *text)
 {

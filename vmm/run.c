@@ -47,14 +47,19 @@ static uint64_t superpages(uint64_t frames)
 /* What machine addresses are: RAM, the heap behind it, and for devices of a large domain a
  * hole below 4 GiB. In frames. */
 struct machine_layout {
-	uint64_t ram, hole_start, hole_frames, heap_start, heap_frames;
+	uint64_t ram, spare_frames, hole_start, hole_frames, heap_start, heap_frames;
 };
+
+/* Linux's drivers want buffers that are contiguous for the device, and below 4 GiB. */
+#define SPARE_FRAMES (64ul << (20 - PAGE_SHIFT))
 
 static void lay_out(const struct run_options *o, struct machine_layout *l)
 {
 	const uint64_t window = PCI_WINDOW_START >> PAGE_SHIFT, end = PCI_HOLE_END >> PAGE_SHIFT;
 	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
 
+	if (guest_wants_hole(o))
+		ram += SPARE_FRAMES;
 	*l = (struct machine_layout){.ram = ram};
 	for (;;) {
 		l->heap_start = superpages(l->ram);
@@ -67,6 +72,7 @@ static void lay_out(const struct run_options *o, struct machine_layout *l)
 			return;
 		l->hole_start = ram < window ? ram : window;
 		l->hole_frames = end - l->hole_start;
+		l->spare_frames = ram > window ? SPARE_FRAMES : 0;
 		l->ram = ram + l->hole_frames;
 	}
 }
@@ -103,6 +109,7 @@ static int create_domain(struct run *r)
 		.nr_populated = populated,
 		.hole_start = l.hole_start,
 		.hole_frames = l.hole_frames,
+		.spare_frames = l.spare_frames,
 		.heap_frames = l.heap_frames,
 		.heap_start = l.heap_start,
 		.memory = m->memory,

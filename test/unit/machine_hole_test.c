@@ -83,6 +83,38 @@ START_TEST(more_frames)
 }
 END_TEST
 
+/* What Linux's xen_create_contiguous_region() does: scattered frames from above 4 GiB for
+ * contiguous ones below. */
+START_TEST(spare_frames)
+{
+	uint64_t in[64], out;
+
+	test_domain_free(b.t);
+	b.t = test_domain_with_spare_hole(NR_PAGES + FRAMES + 256, NR_PAGES, HOLE, FRAMES, 256);
+	d = b.t->d;
+	ck_assert_uint_eq(d->tot_pages, NR_PAGES);
+	ck_assert_uint_eq(domain_ram_frame(d, HOLE - 257), HOLE - 257);
+	ck_assert_uint_eq(domain_ram_frame(d, HOLE - 256), AFTER);
+	ck_assert_uint_eq(d->ram_used, NR_PAGES + FRAMES + 256);
+	ck_assert_ptr_null(mm_page_of_guest(d, HOLE - 1));
+	ck_assert_uint_eq(d->m2p[HOLE - 1], INVALID_MFN);
+	for (unsigned i = 0; i < 64; i++)
+		in[i] = AFTER + 3 * i;
+	/* 2^24: HOLE is 24 MiB. */
+	ck_assert_int_eq(mm_exchange_frames(d, in, 64, &out, 1, 6, 24), -ENOMEM);
+	ck_assert_int_eq(mm_exchange_frames(d, in, 64, &out, 1, 6, 25), 0);
+	ck_assert_uint_eq(out, HOLE - 256);
+	ck_assert_uint_eq(d->tot_pages, NR_PAGES);
+	ck_assert_ptr_nonnull(mm_page_of_guest(d, out));
+	/* Who does not care gets others first. */
+	d->max_pages = NR_PAGES + 256;
+	for (unsigned i = 0; i < 64; i++)
+		ck_assert_uint_eq(mm_alloc_frames(d, 0, 0), AFTER + 3 * i);
+	ck_assert_uint_eq(mm_alloc_frames(d, 0, 0), HOLE - 192);
+	ck_assert_uint_eq(mm_alloc_frames(d, 0, 0), HOLE - 191);
+}
+END_TEST
+
 static void build(enum p2m_order order)
 {
 	b.p.p2m = order;
@@ -159,7 +191,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		frames, more_frames, built_in_order, built_shuffled, memory_map,
+		frames, more_frames, spare_frames, built_in_order, built_shuffled, memory_map,
 	};
 
 	built_setup();

@@ -163,7 +163,7 @@ static void die(const char *what)
 
 static struct test_domain *make_with(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
 				     enum abi_profile_id profile, uint64_t hole,
-				     uint64_t hole_frames)
+				     uint64_t hole_frames, uint64_t spare)
 {
 	struct test_domain *t = calloc(1, sizeof(*t));
 	struct domain_config c = {
@@ -177,6 +177,7 @@ static struct test_domain *make_with(uint64_t nr_ram, uint64_t nr_populated, uns
 		.heap_start = nr_ram,
 		.hole_start = hole,
 		.hole_frames = hole_frames,
+		.spare_frames = spare,
 	};
 
 	if (!t)
@@ -201,7 +202,7 @@ static struct test_domain *make_with(uint64_t nr_ram, uint64_t nr_populated, uns
 static struct test_domain *make(uint64_t nr_ram, uint64_t nr_populated, unsigned nr_vcpus,
 				enum abi_profile_id profile)
 {
-	return make_with(nr_ram, nr_populated, nr_vcpus, profile, 0, 0);
+	return make_with(nr_ram, nr_populated, nr_vcpus, profile, 0, 0, 0);
 }
 
 struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
@@ -239,7 +240,13 @@ struct test_domain *test_domain_with_spare(uint64_t spare)
 struct test_domain *test_domain_with_hole(uint64_t nr_ram, uint64_t nr_populated, uint64_t start,
 					  uint64_t frames)
 {
-	return make_with(nr_ram, nr_populated, 1, PROFILE_XEN_4_17, start, frames);
+	return test_domain_with_spare_hole(nr_ram, nr_populated, start, frames, 0);
+}
+
+struct test_domain *test_domain_with_spare_hole(uint64_t nr_ram, uint64_t nr_populated,
+						uint64_t start, uint64_t frames, uint64_t spare)
+{
+	return make_with(nr_ram, nr_populated, 1, PROFILE_XEN_4_17, start, frames, spare);
 }
 
 void test_domain_free(struct test_domain *t)

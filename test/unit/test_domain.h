@@ -73,6 +73,9 @@ struct test_domain *test_domain_fresh(uint64_t nr_ram, unsigned nr_vcpus,
 /* As test_domain_fresh(), RAM from 0 to nr_ram but for the hole. */
 struct test_domain *test_domain_with_hole(uint64_t nr_ram, uint64_t nr_populated, uint64_t start,
 					  uint64_t frames);
+/* And `spare` frames right below the hole that the domain does not have. */
+struct test_domain *test_domain_with_spare_hole(uint64_t nr_ram, uint64_t nr_populated,
+						uint64_t start, uint64_t frames, uint64_t spare);
 void test_domain_free(struct test_domain *t);
 
 /* A zeroed frame of RAM, its mfn. */
