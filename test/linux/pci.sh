@@ -3,6 +3,7 @@
 #   pci.sh            what make check runs
 #   pci.sh nvme       ext4 and fio with verification, over a reboot, with every kind of interrupt
 #   pci.sh errors     errors that a driver recovers from, and those that it does not
+#   pci.sh vfio-user  what the quick ones do, with the functions served by other processes
 #   pci.sh hotplug N  functions come and go N times, also under load
 # Prints TAP.
 set -u
@@ -180,7 +181,72 @@ CMD
   done
 }
 
+# serve SOCKET OPTION... MODEL: one of test/pci's servers.
+servers=()
+serve() {
+  local socket=$1
+  shift
+  "$server" "${@:1:$#-1}" "$socket" "${@: -1}" >"$socket.out" 2>&1 &
+  servers+=($!)
+  for _ in $(seq 600); do
+    grep -q ready "$socket.out" && return
+    sleep 0.1
+  done
+  sed 's/^/# /' "$socket.out"
+}
+
+vfio_user() {
+  server=${BUILD:-build}/test/pci/vfio_user_server
+  [ -x "$server" ] || { echo "not ok - pci: $server is missing (make unit)"; exit 1; }
+  trap 'kill "${servers[@]}" 2>/dev/null; clean' EXIT
+  truncate -s 32M "$work/a"
+  mkfs.ext4 -q -F "$work/a"
+  serve "$work/card.sock" testcard
+  serve "$work/messages.sock" --dma-messages testcard
+  serve "$work/nvme.sock" "nvme,file=$work/a"
+  ramdisk "$card:/xltestcard.ko" <<'CMD'
+wait_for '[ -b /dev/nvme0n1 ]'
+for kind in intx msi msix; do
+  insmod /xltestcard.ko irqs=$kind
+  [ $kind = msix ] || rmmod xltestcard
+done
+mount /dev/nvme0n1 /mnt && dd if=/dev/urandom of=/mnt/file bs=64k count=100 2>/dev/null &&
+  sum=$(md5sum </mnt/file) && umount /mnt && mount -o ro /dev/nvme0n1 /mnt &&
+  [ "$sum" = "$(md5sum </mnt/file)" ] && umount /mnt && echo "EXT4"
+dmesg | grep xltestcard
+bad
+echo "READY"
+# The servers are killed now: the functions go, this stays.
+wait_for '[ ! -e $pci/0000:00:00.0 ] && [ ! -e $pci/0000:00:01.0 ]'
+echo "ALIVE $(ls $pci | wc -l)"
+CMD
+  start --pci "vfio-user=$work/card.sock" --pci "vfio-user=$work/messages.sock,memory=private" \
+    --pci "vfio-user=$work/nvme.sock"
+  said '^READY'
+  kill -KILL "${servers[@]:0:2}"
+  said '^ALIVE'
+  verdict $? "vfio-user: servers are killed, their functions go, the guest stays"
+  ends_well "vfio-user"
+  for kind in "intx 1 0x1" "msi 1 0x1" "msix 8 0xff"; do
+    set -- $kind
+    [ "$(lines | grep -c "xltestcard: $1: $2 vectors, 8 of 8 causes, vectors seen $3, strange 0")" = 2 ]
+    verdict $? "vfio-user: each interrupt of two cards arrives once, by $1"
+  done
+  [ "$(lines | grep -c 'dma 1 1 1, bad address 3, bad bounds 5$')" = 6 ]
+  verdict $? "vfio-user: DMA to shared memory, and by messages"
+  says '^EXT4'
+  verdict $? "vfio-user: ext4 on an NVMe in another process keeps what was written"
+  [ "$(lines | grep -c 'has ended the connection; the function reads as all ones')" = 2 ]
+  verdict $? "vfio-user: the log says which servers have gone"
+  wait "${servers[@]:0:2}" 2>/dev/null
+  kill "${servers[2]}"
+  wait "${servers[2]}" 2>/dev/null
+  e2fsck -fp "$work/a" >/dev/null
+  verdict $? "vfio-user: the file of the NVMe is a clean file system"
+}
+
 case $mode in
 quick) quick ;;
-*) echo "usage: pci.sh [quick | nvme | errors | hotplug N]" >&2; exit 2 ;;
+vfio-user) vfio_user ;;
+*) echo "usage: pci.sh [quick | vfio-user | nvme | errors | hotplug N]" >&2; exit 2 ;;
 esac

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pvabi/pvabi.h"
 #include "test/pci/server.h"
 
 /* What a handler answers with: payload, descriptors. */
@@ -40,6 +41,44 @@ static int version(struct message *m, struct answer *a)
 	return 0;
 }
 
+/*
+ * Where the client's memory is here, by machine address. Models find it as they do in our
+ * own process: the server's domain has this memory then.
+ */
+#define SPACE (1ull << 40)
+
+static uint8_t *space(void)
+{
+	static uint8_t *at;
+
+	if (!at)
+		at = mmap(NULL, SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			  0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void show_domain(void)
+{
+	struct domain *d = server.host.domain;
+	uint64_t low = SPACE, end = 0, first_end = 0;
+
+	for (unsigned i = 0; i < server.nr_maps; i++) {
+		uint64_t start = server.map[i].address, behind = start + server.map[i].size;
+		if (!server.map[i].memory)
+			return;
+		if (behind > end)
+			end = behind;
+		if (!start)
+			first_end = behind;
+		else if (start < low)
+			low = start;
+	}
+	d->memory = space();
+	d->nr_ram = d->nr_frames = end / PAGE_SIZE;
+	d->hole_start = first_end / PAGE_SIZE;
+	d->hole_frames = low < end ? (low - first_end) / PAGE_SIZE : 0;
+}
+
 static int dma_map(struct message *m, struct answer *a)
 {
 	struct vfio_user_dma_map *map = (void *)m->data;
@@ -54,15 +93,25 @@ static int dma_map(struct message *m, struct answer *a)
 	if (server.nr_maps == SERVER_MAX_MAPS)
 		return -ENOSPC;
 	if (m->nr_fds && !server.messages_only) {
-		memory = mmap(NULL, map->size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fds[0],
-			      (off_t)map->offset);
+		if (!space() || map->address > SPACE || map->size > SPACE - map->address)
+			return -EINVAL;
+		memory = mmap(space() + map->address, map->size, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, m->fds[0], (off_t)map->offset);
 		if (memory == MAP_FAILED)
 			return -errno;
 	}
 	server.map[server.nr_maps].address = map->address;
 	server.map[server.nr_maps].size = map->size;
 	server.map[server.nr_maps++].memory = memory;
+	show_domain();
 	return 0;
+}
+
+static void unmap(unsigned i)
+{
+	if (server.map[i].memory)
+		mmap(server.map[i].memory, server.map[i].size, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 static int dma_unmap(struct message *m, struct answer *a)
@@ -74,8 +123,7 @@ static int dma_unmap(struct message *m, struct answer *a)
 	for (unsigned i = 0; i < server.nr_maps; i++) {
 		if (server.map[i].address != u->address || server.map[i].size != u->size)
 			continue;
-		if (server.map[i].memory)
-			munmap(server.map[i].memory, server.map[i].size);
+		unmap(i);
 		server.map[i] = server.map[--server.nr_maps];
 		memcpy(a->data, u, sizeof(*u));
 		a->size = sizeof(*u);
@@ -391,10 +439,12 @@ bool server_handle(struct message *m)
 
 void server_forget_client(void)
 {
-	while (server.nr_maps--)
-		if (server.map[server.nr_maps].memory)
-			munmap(server.map[server.nr_maps].memory, server.map[server.nr_maps].size);
-	server.nr_maps = 0;
+	/* Its threads do not work on the memory any more. Others stay as they are. */
+	if (!strcmp(server.d->ops->model, "nvme"))
+		server.d->ops->reset(server.d);
+	while (server.nr_maps)
+		unmap(--server.nr_maps);
+	server.host.domain->nr_frames = server.host.domain->nr_ram = 0;
 	for (unsigned x = 0; x < VFIO_PCI_NUM_IRQS; x++) {
 		for (unsigned i = 0; i < PCI_MAX_MSIX; i++)
 			set_trigger(x, i, -1);

@@ -232,7 +232,7 @@ static void on_client(void *arg, uint32_t events)
 
 static struct pci_device *make_device(char *spec)
 {
-	static const struct pci_model *const models[] = {&pci_testcard};
+	static const struct pci_model *const models[] = {&pci_testcard, &pci_nvme};
 	char err[300] = "", *options = strchr(spec, ',');
 	struct pci_device *d = NULL;
 
