@@ -455,6 +455,7 @@ static void live(uint64_t seed)
 	begin(&l);
 	judge_memory_begin(&memory, l.f->t, l.arena, ARENA);
 	memory.except[memory.nr_except++] = l.f->page_mfn;
+	memory.except[memory.nr_except++] = 0; /* the card's address after a reset */
 	memory.except[memory.nr_except++] = frame_of(&l, scratch_va(l.f->t, 0));
 	ck_assert_int_eq(event_loop_start(l.f->loop), 0);
 	if (pthread_create(&threads[0], NULL, play_with_page, &l) ||
