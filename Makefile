@@ -113,6 +113,7 @@ CHECK_SUITES := \
 	test/linux/disks.sh \
 	test/linux/net.sh \
 	test/linux/pci.sh \
+	"test/linux/pci.sh vfio-user" \
 	test/linux/grub.sh \
 	test/linux/create.sh \
 	test/linux/trace.sh \
