@@ -276,7 +276,7 @@ static int parse_text(struct pci_spec *s, const char *text, bool for_detach, str
 	rc = parse(s, text, copy, for_detach, err);
 	free(copy);
 	s->options.name = s->name;
-	s->options.no_msitranslate = !s->msitranslate;
+	s->options.msitranslate = s->msitranslate;
 	if (rc)
 		pci_spec_free(s);
 	return rc;

@@ -72,7 +72,14 @@ static bool overlaps(const struct conf_entry *e, unsigned offset, unsigned size)
 static bool valid(const struct conf_space *c, int32_t offset, int32_t size)
 {
 	return (size == 1 || size == 2 || size == 4) && offset >= 0 && !(offset % size) &&
-	       (unsigned)offset < c->device->config_size;
+	       offset < PCIE_CONFIG_SIZE;
+}
+
+/* A host with memory-mapped configuration space reads all ones behind the end of a function's
+ * own. */
+static bool beyond(const struct conf_space *c, unsigned offset)
+{
+	return offset >= c->device->config_size;
 }
 
 static int answer(int rc)
@@ -89,6 +96,10 @@ int conf_space_read(struct conf_space *c, int32_t offset, int32_t size, uint32_t
 	*val = 0;
 	if (!valid(c, offset, size))
 		return XEN_PCI_ERR_invalid_offset;
+	if (beyond(c, at)) {
+		*val = mask_of(bytes);
+		return XEN_PCI_ERR_success;
+	}
 	int rc = conf_real_read(c, at, bytes, val);
 	for (unsigned i = 0; !rc && i < c->nr; i++) {
 		struct conf_entry *e = &c->entry[i];
@@ -100,7 +111,7 @@ int conf_space_read(struct conf_space *c, int32_t offset, int32_t size, uint32_t
 		if (!rc)
 			*val = merge(*val, part, mask_of(e->field->size), (int)e->offset - (int)at);
 	}
-	*val &= mask_of(bytes);
+	/* Of a field that is wider than the access, the rest comes with it (sic). */
 	return answer(rc);
 }
 
@@ -112,6 +123,8 @@ int conf_space_write(struct conf_space *c, int32_t offset, int32_t size, uint32_
 
 	if (!valid(c, offset, size))
 		return XEN_PCI_ERR_invalid_offset;
+	if (beyond(c, at))
+		return XEN_PCI_ERR_success;
 	for (unsigned i = 0; !rc && i < c->nr; i++) {
 		struct conf_entry *e = &c->entry[i];
 		uint32_t whole = 0;
@@ -141,6 +154,14 @@ uint32_t conf_decode_bits(const struct pci_device *d)
 	return bits;
 }
 
+static int set_command(struct conf_space *c, uint32_t bits)
+{
+	uint32_t command;
+	int rc = conf_real_read(c, PCI_COMMAND, 2, &command);
+
+	return rc ? rc : conf_real_write(c, PCI_COMMAND, 2, command | bits);
+}
+
 static int place_bars(struct conf_space *c)
 {
 	struct pci_device *d = c->device;
@@ -160,7 +181,7 @@ static int place_bars(struct conf_space *c)
 		rc = conf_real_write(c, PCI_ROM_ADDRESS, 4, (uint32_t)d->rom.address);
 	if (!rc)
 		rc = conf_real_write(c, PCI_INTERRUPT_LINE, 1, d->irqs->line);
-	return rc ? rc : conf_real_write(c, PCI_COMMAND, 2, conf_decode_bits(d));
+	return rc ? rc : set_command(c, conf_decode_bits(d));
 }
 
 /* Where capability `id` is; 0: nowhere. As long as a list can be (Linux: PCI_FIND_CAP_TTL). */
@@ -236,8 +257,7 @@ int conf_space_restore(struct conf_space *c)
 	int rc = place_bars(c);
 
 	if (!rc && c->master)
-		rc = conf_real_write(c, PCI_COMMAND, 2,
-				     conf_decode_bits(c->device) | PCI_COMMAND_MASTER);
+		rc = set_command(c, PCI_COMMAND_MASTER);
 	return rc ? rc : pci_irqs_restore(c->device->irqs);
 }
 

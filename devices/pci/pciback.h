@@ -34,7 +34,7 @@ struct pciback_options {
 	struct host_bdf host;
 	int vslot;	 /* 0 to 31: "@vslot", of PCIBACK_VPCI only; -1: the first free one */
 	bool permissive; /* a register that no rule guards may be written */
-	bool no_msitranslate, power_mgmt; /* of no effect, as with PV guests of xl */
+	bool msitranslate, power_mgmt; /* of no effect, as with PV guests of xl */
 	bool rdm_relaxed;		  /* the same */
 	const char *name;		  /* xl's name=; NULL: none */
 };

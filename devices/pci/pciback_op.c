@@ -39,12 +39,17 @@ static int enable_msi(struct pciback *p, struct pci_fn *fn, struct xen_pci_op *o
 	return XEN_PCI_ERR_success;
 }
 
-/* The value is the line's PIRQ again. */
+/* The PIRQ that the function has now (Linux: dev->irq). */
+static uint32_t pirq_now(const struct pci_irqs *q)
+{
+	return q->nr_msi ? q->msi[0] : q->line;
+}
+
 static int disable_msi(struct pciback *p, struct pci_fn *fn, struct xen_pci_op *op)
 {
 	if (fn->f.device->irqs->nr_msi)
 		pci_irqs_disable(fn->f.device->irqs);
-	op->value = fn->f.device->irqs->line;
+	op->value = pirq_now(fn->f.device->irqs);
 	return XEN_PCI_ERR_success;
 }
 
@@ -98,7 +103,7 @@ static int disable_msix(struct pciback *p, struct pci_fn *fn, struct xen_pci_op 
 {
 	if (fn->f.device->irqs->nr_msix)
 		pci_irqs_disable(fn->f.device->irqs);
-	op->value = fn->f.device->irqs->line;
+	op->value = pirq_now(fn->f.device->irqs);
 	return XEN_PCI_ERR_success;
 }
 

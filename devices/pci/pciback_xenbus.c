@@ -54,7 +54,7 @@ static int publish_fn(struct pciback *p, unsigned i)
 		backend_write(&p->b, key(k, "name", i), "%s", fn->name);
 	backend_write(&p->b, key(k, "opts", i),
 		      "msitranslate=%d,power_mgmt=%d,permissive=%d,rdm_policy=%s",
-		      !o->no_msitranslate, o->power_mgmt, o->permissive,
+		      o->msitranslate, o->power_mgmt, o->permissive,
 		      o->rdm_relaxed ? "relaxed" : "strict");
 	set_state(p, i, XenbusStateInitialising);
 	fn->published = true;

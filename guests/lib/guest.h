@@ -32,6 +32,7 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
+#include <xen/io/pciif.h>
 
 #include "guests/lib/hypercall.h"
 #include "guests/lib/layout.h"
@@ -205,6 +206,28 @@ long mmu_update_one(uint64_t ptr, uint64_t val, domid_t dom);
 long gnttab(unsigned cmd, void *arg, unsigned count); /* grant_table_op */
 /* The domain's number: no call tells it, a port to itself does. Takes two ports. */
 domid_t own_domid(void);
+
+/* ---- store.c: xenstore, with events off ---- */
+/* The value with a NUL behind it, until the next call; NULL: an error. */
+const char *store_read(const char *path);
+/* NULL: done; else the error's name. */
+const char *store_write(const char *path, const char *value);
+
+/* ---- pcifront.c: the frontend of PCI functions, with events off ---- */
+extern struct xen_pci_sharedinfo *pci_page;
+extern evtchn_port_t pci_port;
+extern char pci_backend[]; /* its directory in xenstore */
+/* Until the backend is Connected, and we are. False: there is none, or it is not. */
+bool pci_connect(void);
+/* The backend's key; NULL: there is none. */
+const char *pci_key(const char *key);
+unsigned pci_backend_state(void);
+void pci_state(unsigned state); /* ours */
+bool pci_wait_state(unsigned state, unsigned ms);
+/* A request and its answer; false: none came in time. */
+bool pci_op_wait(struct xen_pci_op *op, unsigned ms);
+/* The same with patience; op->err. */
+int pci_op(struct xen_pci_op *op);
 
 /* ---- user.c ---- */
 /* User mode's three pages, in an address space of their own. */

@@ -52,7 +52,7 @@ START_TEST(keys_as_libxl_and_pciback_write_them)
 						 .host = {0, 4, 0x1f, 2},
 						 .vslot = 7,
 						 .permissive = true,
-						 .no_msitranslate = true,
+						 .msitranslate = true,
 						 .power_mgmt = true,
 						 .rdm_relaxed = true,
 						 .name = "disk"});
@@ -65,13 +65,13 @@ START_TEST(keys_as_libxl_and_pciback_write_them)
 	pf_is(f, "dev-0", "0000:03:00.0");
 	pf_is(f, "vdevfn-0", NULL);
 	pf_is(f, "name-0", NULL);
-	pf_is(f, "opts-0", "msitranslate=1,power_mgmt=0,permissive=0,rdm_policy=strict");
+	pf_is(f, "opts-0", "msitranslate=0,power_mgmt=0,permissive=0,rdm_policy=strict");
 	pf_is(f, "state-0", "3");
 	pf_is(f, "vdev-0", "0000:00:00.00");
 	pf_is(f, "key-1", "0000:04:1f.2");
 	pf_is(f, "vdevfn-1", "38");
 	pf_is(f, "name-1", "disk");
-	pf_is(f, "opts-1", "msitranslate=0,power_mgmt=1,permissive=1,rdm_policy=relaxed");
+	pf_is(f, "opts-1", "msitranslate=1,power_mgmt=1,permissive=1,rdm_policy=relaxed");
 	pf_is(f, "vdev-1", "0000:00:07.02");
 	pf_is(f, "root_num", "1");
 	pf_is(f, "root-0", "0000:00");

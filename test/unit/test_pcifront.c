@@ -29,7 +29,8 @@ static int place(struct pci_host *h, struct pci_device *d)
 
 	if (f->place_rc)
 		return f->place_rc;
-	for (unsigned i = 0; i < PCI_NR_BARS; i++) {
+	f->placed++;
+	for (unsigned i = 0; i < PCI_NR_BARS && !f->keep_places; i++) {
 		struct pci_bar *b = &d->bar[i];
 
 		if (b->kind == PCI_BAR_IO) {
@@ -43,7 +44,6 @@ static int place(struct pci_host *h, struct pci_device *d)
 			f->next_address += b->size;
 		}
 	}
-	f->placed++;
 	return 0;
 }
 
@@ -134,6 +134,16 @@ static const struct pci_device_ops soft_ops = {
 	.destroy = destroy,
 };
 
+struct soft_function *soft_empty(struct pcifront *f)
+{
+	struct soft_function *s = calloc(1, sizeof(*s));
+
+	s->d.ops = &soft_ops;
+	s->d.host = &f->host;
+	strcpy(s->d.name, "soft");
+	return s;
+}
+
 struct soft_function *soft_new(struct pcifront *f, unsigned config_size)
 {
 	static const struct pci_config_id id = {
@@ -145,12 +155,9 @@ struct soft_function *soft_new(struct pcifront *f, unsigned config_size)
 		.revision = 7,
 		.interrupt_pin = 1,
 	};
-	struct soft_function *s = calloc(1, sizeof(*s));
+	struct soft_function *s = soft_empty(f);
 	struct pci_config *c = &s->config;
 
-	s->d.ops = &soft_ops;
-	s->d.host = &f->host;
-	strcpy(s->d.name, "soft");
 	s->d.bar[0] = (struct pci_bar){.kind = PCI_BAR_MEM64, .size = 0x4000};
 	s->d.bar[2] = (struct pci_bar){.kind = PCI_BAR_IO, .size = 0x20};
 	s->d.bar[3] = (struct pci_bar){.kind = PCI_BAR_MEM32, .size = 0x1000, .prefetchable = true};

@@ -40,6 +40,7 @@ struct pcifront {
 	struct pciback *pciback;
 	uint64_t next_address;
 	unsigned next_port, placed, unplaced, gone;
+	bool keep_places; /* BARs have addresses already */
 	int place_rc;
 	struct xen_pci_sharedinfo *page;
 	uint64_t page_mfn;
@@ -51,6 +52,8 @@ struct pcifront *pf_new(enum pciback_topology topology);
 void pf_free(struct pcifront *f);
 /* config_size: PCI_CONFIG_SIZE or PCIE_CONFIG_SIZE. */
 struct soft_function *soft_new(struct pcifront *f, unsigned config_size);
+/* The same without a configuration space, which is the caller's to fill. */
+struct soft_function *soft_empty(struct pcifront *f);
 /* Adds one at the host's `bdf` ("0000:03:00.0"; NULL: none of the host's). */
 struct soft_function *pf_add(struct pcifront *f, const char *bdf);
 struct soft_function *pf_add_with(struct pcifront *f, const struct pciback_options *o);
