@@ -117,6 +117,7 @@ CHECK_SUITES := \
 	test/linux/grub.sh \
 	test/linux/create.sh \
 	test/linux/trace.sh \
+	test/linux/inject.sh \
 	test/linux/control.sh
 
 check: needs-test

@@ -12,7 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "devices/backend.h"
+#include "devices/backend_internal.h"
 #include "devices/device.h"
 #include "devices/xenstore/local.h"
 
@@ -29,7 +29,8 @@ void backend_set_state(struct backend *b, enum xenbus_state state)
 		return;
 	b->state = state;
 	PROBE_HIT_BLOCK(b->domain, backend_state, b->be_path, strlen(b->be_path), state);
-	backend_write(b, "state", "%d", (int)state);
+	if (!backend_fault_state(b))
+		backend_write(b, "state", "%d", (int)state);
 }
 
 static void set_waiting(struct backend *b)
@@ -37,7 +38,7 @@ static void set_waiting(struct backend *b)
 	backend_set_state(b, b->class->waiting ? b->class->waiting : XenbusStateInitWait);
 }
 
-static void disconnect(struct backend *b)
+void backend_disconnect(struct backend *b)
 {
 	if (!b->connected)
 		return;
@@ -102,6 +103,8 @@ static void frontend_changed(void *arg)
 	enum xenbus_state state = frontend_state(b);
 
 	PROBE_HIT_BLOCK(b->domain, frontend_state, b->fe_path, strlen(b->fe_path), state);
+	if (b->fault.dead && !b->detaching)
+		return;
 	switch (state) {
 	case XenbusStateInitialising:
 		if (b->state == XenbusStateClosed && !b->detaching)
@@ -117,12 +120,12 @@ static void frontend_changed(void *arg)
 			backend_set_state(b, XenbusStateReconfigured);
 		break;
 	case XenbusStateClosing:
-		disconnect(b);
+		backend_disconnect(b);
 		backend_set_state(b, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		disconnect(b);
+		backend_disconnect(b);
 		backend_set_state(b, XenbusStateClosed);
 		if (b->detaching) {
 			leave(b);
@@ -218,11 +221,12 @@ void backend_detach(struct backend *b)
 
 void backend_destroy(struct backend *b)
 {
-	disconnect(b);
+	backend_disconnect(b);
 	if (b->leave_fd >= 0) {
 		event_loop_del(b->loop, b->leave_fd);
 		close(b->leave_fd);
 	}
+	backend_fault_close(b);
 	forget(b);
 	if (b->gone)
 		b->gone(b->gone_arg, b);
@@ -257,7 +261,7 @@ void backend_fail(struct backend *b, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	report(b, err, fmt, ap);
 	va_end(ap);
-	disconnect(b);
+	backend_disconnect(b);
 	backend_set_state(b, XenbusStateClosing);
 }
 

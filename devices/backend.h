@@ -70,6 +70,10 @@ struct backend {
 	struct local_watch *watch;
 	int leave_fd; /* looks whether the guest has noticed; -1: not yet */
 	unsigned leave_ticks;
+	struct {	    /* backend_fault.c */
+		int timer_fd; /* 0: none */
+		bool dead;
+	} fault;
 	/* The device is about to be destroyed; NULL or the owner's. */
 	void (*gone)(void *arg, struct backend *b);
 	void *gone_arg;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pvabi/evtchn.h"
+#include "pvabi/fault.h"
 #include "pvabi/pirq.h"
 
 /* Xen's port table grows by buckets, a page of 64-byte entries each, and a port
@@ -94,15 +95,43 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 	return 0;
 }
 
+#define STORM_NS 100000ull
+#define STORM_MAX 100000
+
+/* True: the event does not come now. */
+static bool event_faulty(struct domain *d, evtchn_port_t port, const struct fault *f)
+{
+	struct fault_host *h = d->fault_host;
+	int64_t n = fault_value(f, 1000000);
+
+	switch (f->kind) {
+	case FAULT_DELAY:
+		h->event_later(h, port, (uint64_t)n);
+		return true;
+	case FAULT_DUPLICATE:
+		h->event_later(h, port, (uint64_t)n);
+		return false;
+	case FAULT_STORM:
+		for (int64_t i = 1; i <= fault_value(f, 100) && i <= STORM_MAX; i++)
+			h->event_later(h, port, (uint64_t)i * STORM_NS);
+		return false;
+	default:
+		return f->kind == FAULT_DROP;
+	}
+}
+
 void evtchn_set_pending(struct vcpu *v, evtchn_port_t port)
 {
 	struct domain *d = v->domain;
 	struct evtchn *chn = evtchn_from_port(d, port);
+	struct fault f;
 
 	if (!chn || !evtchn_usable(chn))
 		return;
 	PROBE_HIT(d, event_pending, port, v->id, d->evtchn_ops->is_pending(d, port),
 		  d->evtchn_ops->is_masked(d, port));
+	if (FAULT_AT(d, event_pending, &f, port, v->id, 0, 0) && event_faulty(d, port, &f))
+		return;
 	d->evtchn_ops->set_pending(v, port);
 }
 

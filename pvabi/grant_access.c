@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pvabi/fault.h"
 #include "pvabi/grant_table.h"
 #include "pvabi/mm.h"
 
@@ -227,7 +228,16 @@ void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *s
 {
 	struct active_grant *act;
 	void *p = NULL;
+	struct fault f;
 
+	if (FAULT_AT(d, grant_map, &f, ref, readonly, 0)) {
+		if (f.kind == FAULT_DELAY) {
+			fault_wait(d, &f);
+		} else {
+			*status = (int)fault_value(&f, GNTST_general_error);
+			return NULL;
+		}
+	}
 	domain_lock(d);
 	*status = grant_acquire(d, ref, 0, host_pin(readonly), false, &act);
 	if (*status == GNTST_okay) {
@@ -260,10 +270,16 @@ static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void
 {
 	enum grant_pin pin = host_pin(!to_guest);
 	struct active_grant *act;
+	struct fault f;
 	int rc;
 
 	if (offset > PAGE_SIZE || len > PAGE_SIZE - offset)
 		return GNTST_bad_copy_arg;
+	if (FAULT_AT(d, grant_copy, &f, ref, offset, len, to_guest, 0)) {
+		if (f.kind != FAULT_DELAY)
+			return (int)fault_value(&f, GNTST_general_error);
+		fault_wait(d, &f);
+	}
 	domain_lock(d);
 	rc = grant_acquire(d, ref, 0, pin, true, &act);
 	if (rc == GNTST_okay) {

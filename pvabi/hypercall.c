@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pvabi/fault.h"
 #include "pvabi/hypercalls.h"
 
 #include <xen/arch-x86/xen-mca.h>
@@ -205,6 +206,7 @@ static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
 	uint64_t va = s ? args[hc->subop_arg] : args[nr == __HYPERVISOR_mmuext_op ? 0 : 1];
 	uint64_t start = v->domain->ops->system_time(v->domain);
 	uint8_t block[PROBE_MAX_BLOCK];
+	struct fault f;
 	bool read = false;
 	long rc;
 
@@ -212,14 +214,17 @@ static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
 		size = sizeof(block);
 	if (size && (!s || s->dir & ARG_IN))
 		read = !guest_copy_from(v, block, va, size);
-	rc = call(v, hc, nr, args);
+	bool faulty = FAULT_AT_BLOCK(v->domain, hypercall, &f, block, read ? size : 0, nr, args[0],
+				     args[1], args[2], args[3], args[4], args[5], 0);
+	if (faulty && f.kind == FAULT_DELAY)
+		fault_wait(v->domain, &f);
+	rc = faulty && f.kind == FAULT_FAIL ? fault_value(&f, -EINVAL) : call(v, hc, nr, args);
 	if (size && (!s || s->dir & (ARG_OUT | ARG_OUT_ALWAYS)) && rc >= 0)
 		read = !guest_copy_from(v, block, va, size);
-	if (probe_is_armed(v->domain, PROBE_hypercall)) {
-		const uint64_t f[] = {nr,      args[0], args[1], args[2],
-				      args[3], args[4], args[5], (uint64_t)rc};
-		probe_hit_span(v->domain, PROBE_hypercall, start, f, block, read ? size : 0);
-	}
+	const uint64_t fields[] = {nr,	    args[0], args[1], args[2],
+				   args[3], args[4], args[5], (uint64_t)rc};
+	if (probe_is_traced(v->domain, PROBE_hypercall))
+		probe_hit_span(v->domain, PROBE_hypercall, start, fields, block, read ? size : 0);
 	return rc;
 }
 

@@ -210,6 +210,7 @@ struct domain {
 	 * then: set before the first is. probe.h */
 	_Atomic uint8_t probe_armed[NR_PROBES];
 	struct probe_host *probe_host;
+	struct fault_host *fault_host; /* fault.h */
 
 	/* What a crash was about, for the report; static or inside crash_buf. */
 	char crash_reason[160];
@@ -332,11 +333,17 @@ static inline void domain_unlock(struct domain *d)
 /* ------------------------------------------------------------------------ */
 /* Probes (probe.h)                                                           */
 
+/* For a trace, a fault or both. */
 static inline bool probe_is_armed(const struct domain *d, enum probe_id id)
 {
 	return __builtin_expect(atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed), 0);
 }
-/* Only when it is armed. probe.c */
+static inline bool probe_is_traced(const struct domain *d, enum probe_id id)
+{
+	return probe_is_armed(d, id) &&
+	       atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed) & PROBE_TRACED;
+}
+/* Only when it is traced. probe.c */
 void probe_hit(struct domain *d, enum probe_id id, const uint64_t *fields);
 /* What took from `start` (system time) until now; with a block. */
 void probe_hit_span(struct domain *d, enum probe_id id, uint64_t start, const uint64_t *fields,
@@ -344,13 +351,13 @@ void probe_hit_span(struct domain *d, enum probe_id id, uint64_t start, const ui
 /* PROBE_HIT(d, event_from_backend, port): the fields in the order of the catalogue. */
 #define PROBE_HIT(d, name, ...)                                                                    \
 	do {                                                                                       \
-		if (probe_is_armed(d, PROBE_##name))                                               \
+		if (probe_is_traced(d, PROBE_##name))                                              \
 			probe_hit(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__});               \
 	} while (0)
 /* The same with a block behind it. */
 #define PROBE_HIT_BLOCK(d, name, block, size, ...)                                                 \
 	do {                                                                                       \
-		if (probe_is_armed(d, PROBE_##name))                                               \
+		if (probe_is_traced(d, PROBE_##name))                                              \
 			probe_hit_span(d, PROBE_##name, 0, (const uint64_t[]){__VA_ARGS__}, block, \
 				       size);                                                      \
 	} while (0)

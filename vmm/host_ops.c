@@ -27,7 +27,8 @@ static void op_time_info(struct domain *d, struct vcpu_time_info *t)
 static uint64_t op_wallclock(struct domain *d)
 {
 	/* Xen: update_domain_wallclock_time(), time_offset. */
-	return clock_wall() + (uint64_t)(domain_guest(d)->time_offset * 1000000000);
+	return clock_wall() + (uint64_t)(domain_guest(d)->time_offset * 1000000000 +
+					 atomic_load(&domain_guest(d)->wall_step));
 }
 
 static void op_vcpu_kick(struct vcpu *v)

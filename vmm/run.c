@@ -405,6 +405,7 @@ static void clean_up(struct run *r)
 		gdb_server_destroy(g->gdb);
 	}
 	guest_devices_destroy(&g->devices);
+	injector_destroy(g->injector);
 	if (g->domain)
 		run_check_grants(r);
 	if (r->loop)
@@ -434,6 +435,16 @@ static void clean_up(struct run *r)
 	if (r->signal_fd > 0)
 		close(r->signal_fd);
 	log_ring_free(&g->log);
+}
+
+static int start_faults(struct run *r)
+{
+	const struct inject_options *o = &r->o->inject;
+
+	if (!o->nr_rules && !o->replay)
+		return 0;
+	r->guest.injector = injector_create(&r->guest, r->loop, r->xenstore, o, &r->err);
+	return r->guest.injector ? 0 : -1;
 }
 
 static int start_trace(struct run *r)
@@ -468,7 +479,7 @@ static int run_steps(struct run *r)
 		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
-	if (start_trace(r))
+	if (start_trace(r) || start_faults(r))
 		return EXIT_BAD_USAGE;
 	run_doing(r, "building the domain");
 	if (build(r))
@@ -517,6 +528,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		console_drain(r->guest.console);
 		console_restore_terminal();
 		rc = run_outcome(r);
+		run_tell_faults(r);
 		xenstore_domain_shut_down(r->xenstore, r->guest.domain->domid);
 		let_gdb_look(r);
 		preserve(r);

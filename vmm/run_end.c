@@ -72,3 +72,21 @@ void run_fill_result(const struct run *r, struct run_result *result)
 	result->shut_down = !atomic_load(&r->guest.host_failed) && atomic_load(&d->is_shut_down);
 	result->shutdown_code = d->shutdown_code;
 }
+
+void run_tell_faults(struct run *r)
+{
+	const char *path;
+	char text[512];
+	uint64_t n = r->guest.injector ? injector_taken(r->guest.injector, &path) : 0;
+
+	if (!r->guest.injector)
+		return;
+	if (n)
+		snprintf(text, sizeof(text),
+			 "%llu faults were injected (seed %llu); again with --replay %.300s",
+			 (unsigned long long)n, (unsigned long long)injector_seed(r->guest.injector),
+			 path);
+	else
+		snprintf(text, sizeof(text), "no fault was injected: nothing matched the rules");
+	run_say(r, LOG_WARN, text);
+}

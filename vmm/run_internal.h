@@ -65,6 +65,8 @@ int run_gdb_server(void *run, struct gdb_server **s, struct error *err);
 int run_outcome(struct run *r);
 /* A word for those who wait for the end. */
 const char *run_how_it_ended(const struct run *r);
+/* How many faults were injected, and how to have them again. */
+void run_tell_faults(struct run *r);
 /* When the backends are gone. */
 void run_check_grants(struct run *r);
 void run_fill_result(const struct run *r, struct run_result *result);

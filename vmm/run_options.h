@@ -21,6 +21,10 @@ int run_option_trace(void *into, const char *value, struct error *err);
 int run_option_trace_file(void *into, const char *value, struct error *err);
 int run_option_trace_format(void *into, const char *value, struct error *err);
 int run_option_symbols(void *into, const char *value, struct error *err);
+int run_option_inject(void *into, const char *value, struct error *err);
+int run_option_inject_seed(void *into, const char *value, struct error *err);
+int run_option_inject_log(void *into, const char *value, struct error *err);
+int run_option_replay(void *into, const char *value, struct error *err);
 int run_option_paused(void *into, const char *value, struct error *err);
 int run_option_gdb(void *into, const char *value, struct error *err);
 int run_option_gdb_nowait(void *into, const char *value, struct error *err);
@@ -76,7 +80,24 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	{.name = "symbols", \
 	 .arg = "FILE", \
 	 .help = "the kernel's System.map or ELF file, for names in traces", \
-	 .parse = run_option_symbols}
+	 .parse = run_option_symbols}, \
+	{.name = "inject", \
+	 .arg = "RULE", \
+	 .help = "what is to go wrong: 'WHAT[:CONDITION] ACTION[=VALUE] [p=0.1] ...'\n" \
+		 "(xenolith help inject); may be given again", \
+	 .parse = run_option_inject}, \
+	{.name = "inject-seed", \
+	 .arg = "N", \
+	 .help = "of the rules' chances (default: another every time)", \
+	 .parse = run_option_inject_seed}, \
+	{.name = "inject-log", \
+	 .arg = "FILE", \
+	 .help = "the list of what was injected (default: NAME.faults)", \
+	 .parse = run_option_inject_log}, \
+	{.name = "replay", \
+	 .arg = "FILE", \
+	 .help = "inject what such a list has", \
+	 .parse = run_option_replay}
 /* clang-format on */
 
 #endif

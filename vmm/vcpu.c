@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "vmm/gdb/debugger.h"
+#include "pvabi/fault.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
@@ -193,6 +194,7 @@ void *vcpu_thread(void *arg)
 	struct vcpu *v = c->vcpu;
 	struct guest *g = domain_guest(v->domain);
 	struct cpu_exit x;
+	struct fault fault;
 	struct error err;
 
 	char name[16];
@@ -234,6 +236,10 @@ void *vcpu_thread(void *arg)
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);
 		PROBE_HIT(v->domain, exit, x.kind, x.vector, x.error_code, x.cr2);
+		if (FAULT_AT(v->domain, exit, &fault, x.kind, x.vector, x.error_code, x.cr2))
+			fault_wait(v->domain, &fault);
+		if (!v->id && (fault.value = (int64_t)atomic_exchange(&g->stall_ns, 0)))
+			fault_wait(v->domain, &fault);
 		handle_exit(c, &x);
 		if (c->stepping)
 			debugger_left(atomic_load(&g->debugger), c, &x);

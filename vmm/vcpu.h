@@ -13,6 +13,7 @@
 struct console;
 struct debugger; /* gdb/debugger.h */
 struct gdb_server;
+struct injector;
 struct tracer;
 
 /* The VMM's part of a domain: domain.host. */
@@ -32,6 +33,9 @@ struct guest {
 	struct guest_devices devices;
 	struct debugger *_Atomic debugger; /* NULL: none was ever asked for */
 	struct tracer *tracer;
+	struct injector *injector;  /* NULL: nothing was ever to go wrong */
+	_Atomic int64_t wall_step;  /* ns that the wall clock was made to step */
+	_Atomic uint64_t stall_ns;  /* that vcpu 0 is to stand still */
 	enum log_level log_level; /* of messages on stderr */
 	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */

@@ -20,6 +20,7 @@ const struct verb *const verbs[] = {
 	&verb_sysrq,
 	&verb_trigger,
 	&verb_trace,
+	&verb_inject,
 	&verb_debug_keys,
 	&verb_gdb,
 	&verb_mem_set,
@@ -126,6 +127,10 @@ void verb_usage_print(const struct verb *v, FILE *out)
 		v->summary[0] & ~0x20, v->summary + 1);
 	if (v->more)
 		fprintf(out, "\n%s", v->more);
+	if (v->print_more) {
+		fputc('\n', out);
+		v->print_more(out);
+	}
 	fputs("\noptions:\n", out);
 	options_print(v->options, out);
 }

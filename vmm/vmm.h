@@ -14,6 +14,7 @@
 #include "vmm/build.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/guest_devices.h"
+#include "vmm/inject/inject.h"
 #include "vmm/trace/trace.h"
 
 /* Exit statuses of the program; xenolith.1 documents them. */
@@ -104,6 +105,7 @@ struct run_options {
 	struct gdb_where gdb_where;
 	bool traced; /* from its first instruction on */
 	struct trace_options trace;
+	struct inject_options inject;
 	bool paused;		   /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet

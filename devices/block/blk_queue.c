@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/block/blkback.h"
+#include "devices/block/blk_fault.h"
 
 /* The ring's header (io/ring.h: req_prod, req_event, rsp_prod, rsp_event). */
 static uint32_t *ring_index(const struct blk_queue *q, unsigned which)
@@ -31,6 +31,8 @@ void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t sta
 {
 	uint8_t slot[BLKIF_SLOT_MAX];
 
+	if (blk_fault_response(q, &id, &op, &status))
+		return;
 	PROBE_HIT(q->dev->b.domain, blk_response, q->dev->b.id, q->index, id, op,
 		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
 	blkif_response(slot, id, op, status);
@@ -52,6 +54,8 @@ static void push_responses(struct blk_queue *q)
 	if (new - event < new - old) {
 		q->dev->stats.notifications++;
 		PROBE_HIT(q->dev->b.domain, blk_notify, q->dev->b.id, q->index, q->port);
+		if (blk_fault_notify(q))
+			return;
 		evtchn_backend_send(q->dev->b.domain, q->port);
 	}
 }
@@ -100,7 +104,7 @@ static bool take_requests(struct blk_queue *q)
 			blk_queue_respond(q, q->request.id, q->request.op,
 					  rc == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP
 							    : BLKIF_RSP_ERROR);
-		} else {
+		} else if (!blk_fault_request(q)) {
 			blk_request_start(q);
 		}
 	}
@@ -127,6 +131,8 @@ static void serve(struct blk_queue *q)
 			moved = q->image->ops->reap(q->image);
 			moved |= take_requests(q);
 			q->image->ops->flush(q->image);
+			if (q->held)
+				blk_fault_release(q, q->stop);
 			push_responses(q);
 		} while (moved);
 	} while (more_requests(q));
@@ -144,7 +150,7 @@ static void *queue_thread(void *arg)
 	while (!q->stop || q->in_flight) {
 		if (q->stop && q->image->ops->hurry)
 			q->image->ops->hurry(q->image);
-		int n = epoll_wait(q->epoll_fd, events, 3, -1);
+		int n = epoll_wait(q->epoll_fd, events, 3, q->held ? blk_fault_timeout(q) : -1);
 
 		for (int i = 0; i < n; i++) {
 			eventfd_t count;
@@ -245,6 +251,7 @@ void blk_queue_stop(struct blk_queue *q)
 	if (q->bound)
 		evtchn_backend_close(q->dev->b.domain, q->port);
 	close_descriptors(q);
+	blk_fault_release(q, true);
 	blk_grants_destroy(&q->grants);
 	ring_unmap(&q->ring);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devices/block/blkback.h"
+#include "pvabi/fault.h"
 
 #define MAX_REPORTS 10 /* of a disk's errors */
 
@@ -16,6 +17,7 @@ struct blk_io {
 	uint64_t id, sector;
 	uint8_t op;
 	bool flush_before, flush_after;
+	int fault; /* what it is to end with, when all goes well; 0: that */
 	unsigned nr_grants;
 	struct blk_grant *grant; /* [nr_grants] */
 	struct iovec iov[];
@@ -72,6 +74,8 @@ static void done(struct image_io *io, int rc)
 
 	if (!rc && next_step(b))
 		return;
+	if (!rc)
+		rc = b->fault;
 	PROBE_HIT(q->dev->b.domain, blk_done, q->dev->b.id, q->index, b->id, b->op, (uint64_t)rc);
 	if (rc)
 		report(q, b, rc);
@@ -105,11 +109,42 @@ static struct blk_io *new_io(struct blk_queue *q, unsigned nr)
 	return b;
 }
 
+/* True: it has been answered. */
+static bool submit_faulty(struct blk_queue *q, struct blk_io *b)
+{
+	size_t half = 0;
+	struct fault f;
+
+	if (!FAULT_AT(q->dev->b.domain, blk_submit, &f, q->dev->b.id, q->index, b->id, b->op,
+		      b->io.offset, q->request.nr_sectors * BLKIF_SECTOR))
+		return false;
+	if (f.kind == FAULT_FAIL) {
+		b->flush_before = b->flush_after = false;
+		done(&b->io, (int)fault_value(&f, -EIO));
+		return true;
+	}
+	/* Of what is read or written the first half. */
+	b->fault = -EIO;
+	for (unsigned i = 0; i < b->io.nr_iov; i++)
+		half += b->io.iov[i].iov_len;
+	half /= 2;
+	for (unsigned i = 0; i < b->io.nr_iov; i++) {
+		if (b->io.iov[i].iov_len > half)
+			b->io.iov[i].iov_len = half;
+		half -= b->io.iov[i].iov_len;
+	}
+	while (b->io.nr_iov > 1 && !b->io.iov[b->io.nr_iov - 1].iov_len)
+		b->io.nr_iov--;
+	return false;
+}
+
 static void submit(struct blk_queue *q, struct blk_io *b)
 {
 	q->in_flight++;
 	PROBE_HIT(q->dev->b.domain, blk_submit, q->dev->b.id, q->index, b->id, b->op, b->io.offset,
 		  b->op == BLKIF_OP_DISCARD ? b->io.length : q->request.nr_sectors * BLKIF_SECTOR);
+	if (submit_faulty(q, b))
+		return;
 	q->image->ops->submit(q->image, &b->io);
 }
 

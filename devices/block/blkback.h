@@ -36,6 +36,10 @@ struct blk_queue {
 	struct blk_grants grants;
 	uint32_t req_cons, rsp_prod, rsp_pushed;
 	unsigned in_flight;
+	/* blk_fault.c: answers that are held back; one that is put on the ring is let through */
+	struct blk_held *held;
+	unsigned nr_held;
+	bool releasing;
 	bool barrier;		/* one is being carried out: nothing else is taken */
 	bool waits_for_barrier; /* one stays in the ring until all before it is done */
 	struct blk_request request;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "devices/net/netback.h"
+#include "pvabi/fault.h"
 
 /* netback: rx_drain_timeout_msecs, and with a frontend that tells nobody of new buffers
  * (no feature-rx-notify); rx_stall_timeout_msecs. */
@@ -108,8 +109,17 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 	s->done += n;
 	if (s->done < p->len)
 		r.flags |= NETRXF_more_data;
+	struct fault f;
+
 	PROBE_HIT(v->b.domain, net_rx, v->b.id, s->q->index, r.id, (uint64_t)(int64_t)r.status,
 		  !(r.flags & NETRXF_more_data));
+	if (FAULT_AT(v->b.domain, net_rx, &f, v->b.id, s->q->index, r.id,
+		     (uint64_t)(int64_t)r.status, !(r.flags & NETRXF_more_data))) {
+		if (f.kind == FAULT_WRONG_ID)
+			r.id = (uint16_t)fault_value(&f, r.id + 1);
+		else if (f.kind == FAULT_WRONG_STATUS)
+			r.status = (int16_t)fault_value(&f, NETIF_RSP_ERROR);
+	}
 	vif_ring_respond(&s->q->rx, &r, sizeof(r));
 }
 
@@ -262,8 +272,21 @@ static void queue_frame(void *arg, struct packet *p)
 	struct netback *v = arg;
 	struct vif_queue *q = v->queue[vif_hash_queue(&v->hash, p, v->nr_queues)];
 
+	struct fault f;
+
 	if (v->pcap)
 		pcap_frame(v->pcap, p);
+	PROBE_HIT(v->b.domain, net_packet, v->b.id, q->index, p->len);
+	if (FAULT_AT(v->b.domain, net_packet, &f, v->b.id, q->index, p->len)) {
+		if (f.kind == FAULT_DROP) {
+			drop(v);
+			return;
+		}
+		if (f.kind == FAULT_CORRUPT)
+			p->data[p->len - 1] ^= 1;
+		else if (!q->first)
+			try_give(q, p);
+	}
 	int rc = q->first ? -EAGAIN : try_give(q, p);
 	if (rc == -EAGAIN)
 		wait_for_buffers(q, p);

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 
 #include "devices/net/netback.h"
+#include "pvabi/fault.h"
 
 /* A packet may wait so long for a link that takes none (netback: rx_drain_timeout). */
 #define BLOCKED_NS 10000000000ull
@@ -28,8 +29,19 @@ static void respond(struct vif_queue *q, uint16_t id, int16_t status)
 {
 	struct netif_tx_response r = {.id = id, .status = status};
 
+	struct fault f;
+
 	PROBE_HIT(q->vif->b.domain, net_tx_response, q->vif->b.id, q->index, id,
 		  (uint64_t)(int64_t)status);
+	if (FAULT_AT(q->vif->b.domain, net_tx_response, &f, q->vif->b.id, q->index, id,
+		     (uint64_t)(int64_t)status)) {
+		if (f.kind == FAULT_DROP)
+			return;
+		if (f.kind == FAULT_WRONG_ID)
+			r.id = (uint16_t)fault_value(&f, id + 1);
+		else
+			r.status = (int16_t)fault_value(&f, 77);
+	}
 	vif_ring_respond(&q->tx, &r, sizeof(r));
 }
 
@@ -292,7 +304,22 @@ static bool send_out(struct vif_queue *q)
 	struct netback *v = q->vif;
 	uint32_t len = q->out.p.len;
 	bool gso = q->out.p.gso_type;
-	int rc = v->link->ops->send(v->link, &q->out.p);
+	struct fault f;
+	int rc;
+
+	if (FAULT_AT(v->b.domain, net_tx, &f, v->b.id, q->index, q->out.id[0], len,
+		     q->out.nr_slots)) {
+		if (f.kind == FAULT_DROP) {
+			v->stats.tx_drops++;
+			respond_all(q);
+			return true;
+		}
+		if (f.kind == FAULT_CORRUPT)
+			q->out.p.data[len - 1] ^= 1;
+		else
+			v->link->ops->send(v->link, &q->out.p);
+	}
+	rc = v->link->ops->send(v->link, &q->out.p);
 
 	if (rc == -EAGAIN && (!q->blocked || vif_now() < q->blocked_until))
 		return false;

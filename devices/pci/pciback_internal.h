@@ -101,6 +101,8 @@ void pciback_answer(struct pciback *p, const struct xen_pci_op *op, unsigned nr)
 /* ---- pciback_late.c ---- */
 /* True: the function (NULL: none) wants this answer to come later, or never. */
 bool pciback_put_off(struct pciback *p, struct pci_fn *fn, const struct xen_pci_op *op);
+/* The answer comes in `ns`. False: it cannot. */
+bool pciback_answer_in(struct pciback *p, const struct xen_pci_op *op, int64_t ns);
 void pciback_late_close(struct pciback *p);
 
 /* ---- pciback_aer.c ---- */

@@ -37,6 +37,18 @@ static int open_timer(struct pciback *p)
 	return event_loop_add(p->params.loop, p->late.timer_fd, EPOLLIN, on_timer, p);
 }
 
+bool pciback_answer_in(struct pciback *p, const struct xen_pci_op *op, int64_t ns)
+{
+	struct itimerspec t = {{0, 0}, {ns / 1000000000, ns % 1000000000}};
+
+	if (ns <= 0 || open_timer(p))
+		return false;
+	timerfd_settime(p->late.timer_fd, 0, &t, NULL);
+	p->late.op = *op;
+	p->late.pending = true;
+	return true;
+}
+
 bool pciback_put_off(struct pciback *p, struct pci_fn *fn, const struct xen_pci_op *op)
 {
 	unsigned ms = fn && fn->f.device ? fn->f.device->answer_delay : 0;
@@ -44,15 +56,7 @@ bool pciback_put_off(struct pciback *p, struct pci_fn *fn, const struct xen_pci_
 
 	if (!ms || !config)
 		return false;
-	if (ms == PCI_ANSWER_NEVER)
-		return true;
-	if (open_timer(p))
-		return false;
-	struct itimerspec t = {{0, 0}, {ms / 1000, ms % 1000 * 1000000l}};
-	timerfd_settime(p->late.timer_fd, 0, &t, NULL);
-	p->late.op = *op;
-	p->late.pending = true;
-	return true;
+	return ms == PCI_ANSWER_NEVER || pciback_answer_in(p, op, ms * 1000000ll);
 }
 
 void pciback_late_close(struct pciback *p)

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "devices/pci/pciback_internal.h"
+#include "pvabi/fault.h"
 
 /* Requests served before others of the loop have their turn. */
 #define BATCH 8
@@ -146,14 +147,31 @@ void pciback_answer(struct pciback *p, const struct xen_pci_op *op, unsigned nr)
 static bool do_op(struct pciback *p)
 {
 	struct xen_pci_op op;
+	bool faulty = false;
 	unsigned nr = 0;
+	struct fault f;
 
 	memcpy(&op, &p->shared->op, sizeof(op));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (op.cmd == XEN_PCI_OP_enable_msix)
 		nr = op.value;
 	struct pci_fn *fn = pciback_lookup(p, op.domain, op.bus, op.devfn);
-	op.err = carry_out(p, fn, &op);
+	if (FAULT_AT(p->b.domain, pci_op, &f, op.cmd, op.domain, op.bus, op.devfn, op.offset,
+		     op.size, op.value, 0)) {
+		if (f.kind == FAULT_DROP)
+			return false;
+		faulty = true;
+	}
+	if (faulty && f.kind == FAULT_FAIL)
+		op.err = (int)fault_value(&f, XEN_PCI_ERR_op_failed);
+	else
+		op.err = carry_out(p, fn, &op);
+	if (faulty && f.kind == FAULT_CORRUPT)
+		op.value ^= (uint32_t)fault_value(&f, 1);
+	PROBE_HIT(p->b.domain, pci_op, op.cmd, op.domain, op.bus, op.devfn, op.offset, op.size,
+		  op.value, (uint64_t)(int64_t)op.err);
+	if (faulty && f.kind == FAULT_DELAY && pciback_answer_in(p, &op, fault_value(&f, 100000000)))
+		return false;
 	if (pciback_put_off(p, fn, &op))
 		return false;
 	pciback_answer(p, &op, nr);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devices/xenstore/xenstore.h"
+#include "pvabi/fault.h"
 
 bool path_is_below(const char *path, const char *top)
 {
@@ -37,11 +38,27 @@ static struct xs_perms *perms_at(struct xenstore *xs, const char *path)
 	return &n->perms;
 }
 
+static void tell(struct client *c, struct pending *cause, const char *path, const char *token)
+{
+	struct domain *d = xenstore_probed(c->xs);
+	struct fault f;
+
+	if (d) {
+		PROBE_HIT_BLOCK(d, xs_event, path, strlen(path), c->number);
+		if (FAULT_AT_BLOCK(d, xs_event, &f, path, strlen(path), c->number)) {
+			if (f.kind == FAULT_DROP)
+				return;
+			client_event(c, cause, path, token);
+		}
+	}
+	client_event(c, cause, path, token);
+}
+
 static void fire_for(struct client *c, struct pending *cause, const char *path, bool exact)
 {
 	for (const struct watch *w = c->watches; w; w = w->next)
 		if (exact ? !strcmp(path, w->path) : path_is_below(path, w->path))
-			client_event(c, cause, watch_shown(w, path), w->token);
+			tell(c, cause, watch_shown(w, path), w->token);
 }
 
 void watch_fire(struct view *v, const char *path, bool exact, const struct xs_perms *old)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "devices/xenstore/wire.h"
+#include "pvabi/fault.h"
 
 #define F_NO_TRANSACTION 0x1 /* its id is not looked at */
 #define F_PRIVILEGED	 0x2 /* domain 0's only */
@@ -437,8 +438,18 @@ void wire_request(struct client *c, const struct xsd_sockmsg *h, const uint8_t *
 	if (d)
 		PROBE_HIT_BLOCK(d, xs_request, data, h->len, c->number, h->type, h->tx_id,
 				h->req_id);
-	int err = serve(&r);
+	struct fault f;
+	int err = 0;
 
+	if (d && FAULT_AT_BLOCK(d, xs_request, &f, data, h->len, c->number, h->type, h->tx_id,
+				h->req_id)) {
+		if (f.kind == FAULT_DELAY)
+			fault_wait(d, &f);
+		else
+			err = (int)-fault_value(&f, -EIO);
+	}
+	if (!err)
+		err = serve(&r);
 	if (err)
 		client_error(c, h, err);
 }

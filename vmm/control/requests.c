@@ -31,6 +31,9 @@ static const struct request requests[] = {
 	{"media-insert", request_media_insert},
 	{"trace-start", request_trace_start},
 	{"trace-stop", request_trace_stop},
+	{"inject-add", request_inject_add},
+	{"inject-remove", request_inject_remove},
+	{"inject-list", request_inject_list},
 };
 
 const struct request *request_find(const char *name)
