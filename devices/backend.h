@@ -27,6 +27,7 @@
 
 struct backend;
 struct event_loop;
+struct json_t; /* jansson.h */
 struct xenstore;
 
 #define BACKEND_PATH_SIZE      128
@@ -53,6 +54,10 @@ struct backend_class {
 	void (*changed)(struct backend *b, enum xenbus_state frontend);
 	/* Free what contains b. It is disconnected, its directories are gone. */
 	void (*destroy)(struct backend *b);
+	/* Its rings and the grants that it holds, for those who debug it: devices/inspect.h
+	 * has the members and the flags. Must not wait for a thread that serves a ring. May
+	 * be NULL. */
+	void (*inspect)(struct backend *b, struct json_t *device, unsigned what);
 };
 
 /* The first member of a device of any class. */

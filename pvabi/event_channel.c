@@ -191,6 +191,7 @@ static int send(struct domain *d, evtchn_port_t port)
 
 	if (!chn)
 		return -EINVAL;
+	chn->sent++;
 	switch (chn->state) {
 	case ECS_INTERDOMAIN:
 		rd = chn->u.interdomain.remote;

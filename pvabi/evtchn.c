@@ -68,6 +68,7 @@ void evtchn_free_port(struct domain *d, evtchn_port_t port)
 		d->evtchn_ops->clear_pending(d, port);
 	chn->state = ECS_FREE;
 	chn->notify_vcpu = 0;
+	chn->sent = chn->raised = 0;
 }
 
 /* Xen: common/event_channel.c, evtchn_close. */

@@ -33,6 +33,14 @@ extern const struct evtchn_port_ops evtchn_2l_ops;
  * levels. `lock` is held too: they take and give up references to the guest's pages. */
 int evtchn_fifo_init_control(struct domain *d, const struct evtchn_init_control *c);
 int evtchn_fifo_expand_array(struct domain *d, uint64_t mfn);
+/* What inspection shows: a port's word (0: the guest has given no page for it), and a
+ * queue's ends. False: v has no control block. */
+uint32_t evtchn_fifo_word(const struct domain *d, evtchn_port_t port);
+bool evtchn_fifo_queue(const struct vcpu *v, unsigned queue, evtchn_port_t *head,
+		       evtchn_port_t *tail, bool *ready);
+/* The guest's pages that the ABI uses: the n-th, or INVALID_MFN behind the last; *vcpu is
+ * whose control block it is, or -1 for a page of words. */
+uint64_t evtchn_fifo_page(const struct domain *d, unsigned n, int *vcpu);
 void evtchn_fifo_destroy(struct domain *d);
 
 static inline void evtchn_lock(struct domain *d)

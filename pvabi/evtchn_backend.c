@@ -18,6 +18,7 @@ static void connect(struct evtchn *chn, evtchn_port_t port, evtchn_notify_fn not
 	chn->u.interdomain.remote = NULL;
 	chn->u.interdomain.notify = notify;
 	chn->u.interdomain.arg = arg;
+	chn->sent = chn->raised = 0;
 }
 
 int evtchn_bind_backend(struct domain *d, evtchn_notify_fn notify, void *arg)
@@ -72,7 +73,9 @@ void evtchn_backend_send(struct domain *d, evtchn_port_t port)
 	PROBE_HIT(d, event_from_backend, port);
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
-	if (chn && evtchn_has_backend(chn))
+	if (chn && evtchn_has_backend(chn)) {
+		chn->raised++;
 		evtchn_set_pending(d->vcpu[chn->notify_vcpu], port);
+	}
 	evtchn_unlock(d);
 }

@@ -287,6 +287,42 @@ int evtchn_fifo_expand_array(struct domain *d, uint64_t mfn)
 	return 0;
 }
 
+uint32_t evtchn_fifo_word(const struct domain *d, evtchn_port_t port)
+{
+	const event_word_t *w = word_of(d, port);
+
+	return w ? word_read(w) : 0;
+}
+
+bool evtchn_fifo_queue(const struct vcpu *v, unsigned queue, evtchn_port_t *head,
+		       evtchn_port_t *tail, bool *ready)
+{
+	const struct fifo_vcpu *q = &v->domain->evtchn_fifo->vcpu[v->id];
+
+	if (!q->control)
+		return false;
+	*head = __atomic_load_n(&q->control->head[queue], __ATOMIC_RELAXED);
+	*ready = __atomic_load_n(&q->control->ready, __ATOMIC_RELAXED) >> queue & 1;
+	*tail = q->tail[queue];
+	return true;
+}
+
+uint64_t evtchn_fifo_page(const struct domain *d, unsigned n, int *vcpu)
+{
+	const struct evtchn_fifo *f = d->evtchn_fifo;
+
+	*vcpu = -1;
+	if (n < f->nr_words / WORDS_PER_PAGE)
+		return f->mfn[n];
+	n -= f->nr_words / WORDS_PER_PAGE;
+	for (unsigned i = 0; i < d->nr_vcpus; i++)
+		if (f->vcpu[i].control && !n--) {
+			*vcpu = (int)i;
+			return f->vcpu[i].mfn;
+		}
+	return INVALID_MFN;
+}
+
 void evtchn_fifo_destroy(struct domain *d)
 {
 	struct evtchn_fifo *f = d->evtchn_fifo;

@@ -188,6 +188,9 @@ int grant_acquire(struct domain *d, grant_ref_t ref, domid_t user, enum grant_pi
 			reduce_status(d, ref, readonly);
 			return rc;
 		}
+		/* A copy is over before anybody could ask. */
+		if (!pinned && !copy)
+			act->since = d->ops->system_time(d);
 	}
 	act->pins[pin]++;
 	*out = act;

@@ -34,6 +34,7 @@ struct active_grant {
 	bool is_sub_page;
 	uint16_t start, length; /* the part of the frame that is granted */
 	uint64_t mfn;
+	uint64_t since; /* system time when it was mapped while nobody held it */
 };
 
 /* A grant that this domain mapped; the handle is its index. */

@@ -96,6 +96,9 @@ struct evtchn {
 	uint8_t priority, last_priority;
 	bool pending; /* since the guest has given no page for the port's word */
 	uint16_t notify_vcpu, last_vcpu;
+	/* Since it was bound, for who inspects it: EVTCHNOP_sends of the guest, events that a
+	 * backend sent it. */
+	uint32_t sent, raised;
 	union {
 		struct {
 			domid_t remote_domid;

@@ -156,6 +156,7 @@ static bool deliver_upcall(struct vcpu *v)
 		return false;
 	}
 	PROBE_HIT(v->domain, upcall, v->id, v->regs.rip);
+	atomic_store_explicit(&v->upcalls, v->upcalls + 1, memory_order_relaxed);
 	return bounce_frame(v, &b);
 }
 

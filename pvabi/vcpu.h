@@ -113,6 +113,7 @@ struct vcpu {
 	bool preempted;
 	uint64_t rest_args[NR_HYPERCALL_ARGS];
 	uint64_t hypercalls[64]; /* statistics: calls by number, entries of multicalls too */
+	_Atomic uint64_t upcalls; /* delivered so far; written by v's thread */
 
 	void *host; /* the host's own part */
 };

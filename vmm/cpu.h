@@ -52,6 +52,18 @@ enum cpu_stepping {
 /* Instructions that show or take the flags. */
 enum cpu_step_insn { STEP_INSN_OTHER, STEP_INSN_PUSHF, STEP_INSN_POPF };
 
+/* What a vcpu's thread shows of itself to one who asked, at a moment when its registers
+ * are in struct vcpu (vmm/inspect/look.h). */
+struct cpu_look {
+	struct cpu_user_regs regs;
+	bool kernel_mode, in_nmi;
+	uint64_t guest_table, guest_table_user;
+	uint64_t fs_base, gs_base_kernel, gs_base_user, kernel_sp, cr0, cr2;
+	uint64_t time; /* the domain's system time then */
+	struct cpu_step trail[CPU_TRAIL];
+	uint64_t nr_steps;
+};
+
 struct cpu {
 	struct vcpu *vcpu;
 	struct machine *machine;
@@ -100,6 +112,11 @@ struct cpu {
 
 	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */
 	uint64_t nr_steps;
+
+	/* Somebody asks for a look by counting `wanted` up and kicking; its thread writes
+	 * `look` and then `done`. */
+	_Atomic uint32_t look_wanted, look_done;
+	struct cpu_look look;
 
 	/* steal.c */
 	int steal_fd;	     /* -1: this kernel does not tell */

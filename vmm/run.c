@@ -20,6 +20,7 @@
 #include "vmm/emulate/pit.h"
 #include "vmm/control/cpu_list.h"
 #include "vmm/io_space.h"
+#include "vmm/inspect/watch.h"
 #include "vmm/run_internal.h"
 
 /* What xl gives a domain (xl.cfg: event_channels). */
@@ -336,6 +337,13 @@ static int start_threads(struct run *r)
 		r->nr_threads++;
 		pin(r, i);
 	}
+	if (r->o->watch) {
+		const struct inspect_target t = {.guest = g, .xenstore = r->xenstore};
+
+		g->watchdog = watchdog_create(r->loop, &t, r->o->watch, true);
+		if (!g->watchdog)
+			return error_set(&r->err, -ENOMEM, "cannot start the watchdog");
+	}
 	int rc = event_loop_start(r->loop);
 	return rc ? error_set(&r->err, rc, "cannot start the event loop: %s", strerror(-rc)) : 0;
 }
@@ -404,6 +412,8 @@ static void clean_up(struct run *r)
 					       : -1);
 		gdb_server_destroy(g->gdb);
 	}
+	watchdog_destroy(g->watchdog);
+	g->watchdog = NULL;
 	guest_devices_destroy(&g->devices);
 	injector_destroy(g->injector);
 	if (g->domain)
@@ -432,6 +442,8 @@ static void clean_up(struct run *r)
 	machine_destroy(&r->machine);
 	if (g->end_fd > 0)
 		close(g->end_fd);
+	if (g->look_fd > 0)
+		close(g->look_fd);
 	if (r->signal_fd > 0)
 		close(r->signal_fd);
 	log_ring_free(&g->log);

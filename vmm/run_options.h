@@ -28,6 +28,7 @@ int run_option_replay(void *into, const char *value, struct error *err);
 int run_option_paused(void *into, const char *value, struct error *err);
 int run_option_gdb(void *into, const char *value, struct error *err);
 int run_option_gdb_nowait(void *into, const char *value, struct error *err);
+int run_option_watch(void *into, const char *value, struct error *err);
 int run_option_quiet(void *into, const char *value, struct error *err);
 int run_option_verbose(void *into, const char *value, struct error *err);
 /* A regular file with something in it that we may read; `what` is it. */
@@ -97,7 +98,12 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	{.name = "replay", \
 	 .arg = "FILE", \
 	 .help = "inject what such a list has", \
-	 .parse = run_option_replay}
+	 .parse = run_option_replay}, \
+	{.name = "watch", \
+	 .arg = "SECONDS", \
+	 .arg_optional = true, \
+	 .help = "report rings, events, grants and xenstore states that stand\nstill for so long (default 10)", \
+	 .parse = run_option_watch}
 /* clang-format on */
 
 #endif

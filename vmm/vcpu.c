@@ -8,6 +8,7 @@
 
 #include "vmm/gdb/debugger.h"
 #include "pvabi/fault.h"
+#include "vmm/inspect/look.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
 
@@ -77,6 +78,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 			told = true;
 			debugger_rested(atomic_load(&g->debugger), c);
 		}
+		look_if_wanted(c);
 		int want = waiting_runstate(pause);
 		if (state != want)
 			vcpu_runstate_change(v, state = want, ops->system_time(v->domain));
@@ -210,6 +212,7 @@ void *vcpu_thread(void *arg)
 	steal_start(c);
 	bool first = true;
 	while (!atomic_load(&g->stop)) {
+		look_if_wanted(c);
 		if (atomic_load(&v->pause_flags)) {
 			wait_runnable(c, g);
 			continue;

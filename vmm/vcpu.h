@@ -15,6 +15,7 @@ struct debugger; /* gdb/debugger.h */
 struct gdb_server;
 struct injector;
 struct tracer;
+struct watchdog;
 
 /* The VMM's part of a domain: domain.host. */
 struct guest {
@@ -44,6 +45,8 @@ struct guest {
 	_Atomic bool ended; /* the vcpus' threads are no more */
 	_Atomic bool stop;	  /* all vcpu threads are to end */
 	int end_fd;		  /* eventfd: written when `stop` was set */
+	_Atomic int look_fd;	  /* eventfd: written when a vcpu was looked at; 0: none */
+	struct watchdog *watchdog; /* vmm/inspect/watch.h; NULL: none. The loop's thread */
 	_Atomic bool host_failed; /* KVM could not go on; `failure` says why */
 	char failure[200];
 	struct vcpu *_Atomic crash_vcpu; /* was running when the domain crashed */

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/inspect/watch.h"
 #include "vmm/runtime_dir.h"
 #include "vmm/run_options.h"
 #include "vmm/verb.h"
@@ -332,6 +333,16 @@ int run_option_gdb_nowait(void *into, const char *value, struct error *err)
 {
 	((struct run_options *)into)->gdb_nowait = true;
 	return 0;
+}
+
+int run_option_watch(void *into, const char *value, struct error *err)
+{
+	unsigned long long n = WATCH_SECONDS;
+	int rc = value ? option_number("watch", "seconds", value, 1, WATCH_SECONDS_MAX, &n, err) : 0;
+
+	if (!rc)
+		((struct run_options *)into)->watch = (unsigned)n;
+	return rc;
 }
 
 int run_option_quiet(void *into, const char *value, struct error *err)

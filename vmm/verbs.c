@@ -23,6 +23,8 @@ const struct verb *const verbs[] = {
 	&verb_inject,
 	&verb_debug_keys,
 	&verb_gdb,
+	&verb_inspect,
+	&verb_watch,
 	&verb_mem_set,
 	&verb_vcpu_list,
 	&verb_vcpu_set,

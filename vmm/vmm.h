@@ -23,6 +23,7 @@ enum exit_status {
 	EXIT_HOST_FAILED = 1, /* KVM, memory or another service of the host failed us */
 	EXIT_BAD_USAGE = 2,   /* bad options, or a file that cannot be used */
 	EXIT_GUEST_CRASHED = 3,
+	EXIT_TROUBLE = 4, /* `watch`: something stood still */
 };
 
 /* Where the hypervisor's part inside the guest does its work: ARCHITECTURE,
@@ -106,6 +107,7 @@ struct run_options {
 	bool traced; /* from its first instruction on */
 	struct trace_options trace;
 	struct inject_options inject;
+	unsigned watch;		   /* seconds of the watchdog (vmm/inspect/watch.h); 0: none */
 	bool paused;		   /* it starts when it is unpaused */
 	const char *xenstore_path; /* NULL: xenstore.sock in the domain's runtime_dir */
 	/* Messages up to this level go to stderr: LOG_WARN, less with --quiet

@@ -43,12 +43,14 @@ static void *map_kept(struct blk_grants *g, grant_ref_t ref)
 
 	if (g->table[i].addr || g->nr == BLK_MAX_PERSISTENT)
 		return g->table[i].addr;
-	g->table[i].addr = grant_backend_map(g->domain, ref, false, &status);
-	if (g->table[i].addr) {
+	void *addr = grant_backend_map(g->domain, ref, false, &status);
+	if (addr) {
 		g->table[i].ref = ref;
+		/* In this order for those who inspect the table from another thread. */
+		__atomic_store_n(&g->table[i].addr, addr, __ATOMIC_RELEASE);
 		g->nr++;
 	}
-	return g->table[i].addr;
+	return addr;
 }
 
 void *blk_grant_map(struct blk_grants *g, grant_ref_t ref, bool to_guest, struct blk_grant *out)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "devices/block/blk_fault.h"
+#include "devices/inspect.h"
 
 /* The ring's header (io/ring.h: req_prod, req_event, rsp_prod, rsp_event). */
 static uint32_t *ring_index(const struct blk_queue *q, unsigned which)
@@ -27,6 +28,12 @@ static size_t slot_offset(const struct blk_queue *q, uint32_t index)
 	return BLKIF_RING_HEADER + (index & (q->nr_slots - 1)) * blkif_slot_size(q->abi);
 }
 
+/* Our indexes are read by those who inspect the queue, too. */
+static void show(uint32_t *index, uint32_t value)
+{
+	__atomic_store_n(index, value, __ATOMIC_RELAXED);
+}
+
 void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status)
 {
 	uint8_t slot[BLKIF_SLOT_MAX];
@@ -37,7 +44,7 @@ void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t sta
 		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
 	blkif_response(slot, id, op, status);
 	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
-	q->rsp_prod++;
+	show(&q->rsp_prod, q->rsp_prod + 1);
 }
 
 /* RING_PUSH_RESPONSES_AND_CHECK_NOTIFY. */
@@ -48,7 +55,8 @@ static void push_responses(struct blk_queue *q)
 	if (old == new)
 		return;
 	__atomic_store_n(ring_index(q, RSP_PROD), new, __ATOMIC_RELEASE);
-	q->rsp_pushed = new;
+	show(&q->rsp_pushed, new);
+	__atomic_store_n(&q->answered, inspect_now(), __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint32_t event = __atomic_load_n(ring_index(q, RSP_EVENT), __ATOMIC_RELAXED);
 	if (new - event < new - old) {
@@ -85,19 +93,21 @@ static bool take_requests(struct blk_queue *q)
 	uint8_t slot[BLKIF_SLOT_MAX];
 	bool took = false;
 
-	q->waits_for_barrier = false;
+	__atomic_store_n(&q->waits_for_barrier, false, __ATOMIC_RELAXED);
 	while (!q->stop && !q->broken && !q->barrier && unconsumed(q)) {
 		ring_read(&q->ring, slot_offset(q, q->req_cons), slot, blkif_slot_size(q->abi));
 		int rc = blkif_parse(q->abi, slot, &q->request);
 		/* A barrier comes after all before it; it stays in the ring till then. */
 		if (!rc && q->request.op == BLKIF_OP_WRITE_BARRIER && q->in_flight) {
-			q->waits_for_barrier = true;
+			__atomic_store_n(&q->waits_for_barrier, true, __ATOMIC_RELAXED);
 			break;
 		}
 		PROBE_HIT(q->dev->b.domain, blk_request, q->dev->b.id, q->index, q->request.id,
 			  q->request.op, q->request.sector, q->request.nr_segs,
 			  q->req_cons & (q->nr_slots - 1), q->port);
-		q->req_cons++;
+		if (!took)
+			__atomic_store_n(&q->taken, inspect_now(), __ATOMIC_RELAXED);
+		show(&q->req_cons, q->req_cons + 1);
 		took = true;
 		if (rc) {
 			q->dev->stats.errors++;
@@ -234,6 +244,8 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 	int rc = make_descriptors(q);
 	if (!rc)
 		rc = blk_grants_init(&q->grants, d, persistent);
+	if (!rc)
+		rc = blk_flight_init(q);
 	if (!rc) {
 		rc = backend_bind_port(&q->dev->b, q->port, q->event_fd);
 		q->bound = !rc;
@@ -253,5 +265,6 @@ void blk_queue_stop(struct blk_queue *q)
 	close_descriptors(q);
 	blk_fault_release(q, true);
 	blk_grants_destroy(&q->grants);
+	blk_flight_free(q);
 	ring_unmap(&q->ring);
 }

@@ -18,6 +18,7 @@ struct blk_io {
 	uint8_t op;
 	bool flush_before, flush_after;
 	int fault; /* what it is to end with, when all goes well; 0: that */
+	unsigned flight; /* blk_flight_begin()'s */
 	unsigned nr_grants;
 	struct blk_grant *grant; /* [nr_grants] */
 	struct iovec iov[];
@@ -84,6 +85,7 @@ static void done(struct image_io *io, int rc)
 	if (b->op == BLKIF_OP_WRITE_BARRIER)
 		q->barrier = false;
 	q->in_flight--;
+	blk_flight_end(q, b->flight);
 	if (rc)
 		q->dev->stats.errors++;
 	blk_queue_respond(q, b->id, b->op, status_of(rc));
@@ -143,6 +145,7 @@ static void submit(struct blk_queue *q, struct blk_io *b)
 	q->in_flight++;
 	PROBE_HIT(q->dev->b.domain, blk_submit, q->dev->b.id, q->index, b->id, b->op, b->io.offset,
 		  b->op == BLKIF_OP_DISCARD ? b->io.length : q->request.nr_sectors * BLKIF_SECTOR);
+	b->flight = blk_flight_begin(q, b->grant, b->nr_grants);
 	if (submit_faulty(q, b))
 		return;
 	q->image->ops->submit(q->image, &b->io);

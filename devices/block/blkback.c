@@ -294,6 +294,7 @@ static const struct backend_class blkback_class = {
 	.connect = connect,
 	.disconnect = disconnect,
 	.destroy = destroy,
+	.inspect = blkback_inspect,
 };
 
 static int open_descriptors(struct blkback *k)

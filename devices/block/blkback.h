@@ -16,6 +16,20 @@
 
 #define BLK_MAX_QUEUES IMAGE_MAX_QUEUES
 
+/* A request in flight, for those who inspect the queue from another thread. `seq` is odd
+ * while the rest is written. */
+struct blk_flight {
+	_Atomic uint32_t seq;
+	bool used;
+	uint8_t op; /* BLKIF_OP_* */
+	bool indirect;
+	uint16_t nr_segs;
+	uint64_t id, sector, nr_sectors;
+	uint64_t since;	    /* inspect_now() when it was taken */
+	unsigned nr_grants; /* that are mapped for it alone */
+	grant_ref_t grant[BLKIF_INDIRECT_SEGS];
+};
+
 struct blk_queue {
 	struct blkback *dev;
 	unsigned index;
@@ -43,6 +57,12 @@ struct blk_queue {
 	bool barrier;		/* one is being carried out: nothing else is taken */
 	bool waits_for_barrier; /* one stays in the ring until all before it is done */
 	struct blk_request request;
+	uint64_t taken, answered; /* inspect_now() of the last time */
+
+	/* blk_inspect.c: [nr_slots], and the indexes of those that are free. */
+	struct blk_flight *flight;
+	uint16_t *free_flight;
+	unsigned nr_free_flight;
 };
 
 struct blkback {
@@ -76,6 +96,14 @@ void blk_queue_stop(struct blk_queue *q);
 /* Between the two the image may be exchanged; the frontend notices only that it waits. */
 void blk_queue_pause(struct blk_queue *q);
 int blk_queue_resume(struct blk_queue *q);
+
+/* blk_inspect.c: what is in flight, shown to other threads. */
+int blk_flight_init(struct blk_queue *q);
+void blk_flight_free(struct blk_queue *q);
+/* By the queue's thread: q->request was started with these grants; the index for its end. */
+unsigned blk_flight_begin(struct blk_queue *q, const struct blk_grant *grant, unsigned nr);
+void blk_flight_end(struct blk_queue *q, unsigned index);
+void blkback_inspect(struct backend *b, struct json_t *device, unsigned what);
 
 /* blk_request.c: carries out q->request. */
 void blk_request_start(struct blk_queue *q);

@@ -410,6 +410,7 @@ static const struct backend_class netback_class = {
 	.disconnect = disconnect,
 	.reconfigure = read_xdp,
 	.destroy = destroy,
+	.inspect = vif_inspect,
 };
 
 static struct link *open_link(struct event_loop *l, const struct vif_spec *s, const char *name,

@@ -119,6 +119,9 @@ void vif_rx_serve(struct vif_queue *q);
 void vif_rx_init(struct vif_queue *q);
 void vif_rx_forget(struct vif_queue *q);
 
+/* vif_inspect.c */
+void vif_inspect(struct backend *b, struct json_t *device, unsigned what);
+
 /* vif_ctrl.c: the control ring */
 void vif_ctrl_serve(struct netback *v);
 

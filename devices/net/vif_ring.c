@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/inspect.h"
 #include "devices/net/vif_ring.h"
 
 #define RING_HEADER 64u /* io/ring.h: req_prod, req_event, rsp_prod, rsp_event, padding */
@@ -47,7 +48,7 @@ int vif_ring_open(struct vif_ring *r, struct backend *b, grant_ref_t ref, size_t
 	r->slot_size = (unsigned)slot_size;
 	r->nr_slots = slots(slot_size);
 	/* A frontend that resumes may have used the ring before. */
-	r->req_cons = r->rsp_prod = r->rsp_pushed =
+	r->seen = r->req_cons = r->rsp_prod = r->rsp_pushed =
 		__atomic_load_n(ring_index(r, RSP_PROD), __ATOMIC_RELAXED);
 	rc = vif_ring_waiting(r) < 0 ? -EIO : 0;
 	r->port = port;
@@ -85,6 +86,26 @@ void vif_ring_peek(const struct vif_ring *r, unsigned ahead, void *request, size
 	memcpy(request, ring_slot(r, r->req_cons + ahead), size);
 }
 
+void vif_ring_look(const struct vif_ring *r, struct ring_look *look)
+{
+	look->port = r->port;
+	look->slots = r->nr_slots;
+	look->req_prod = __atomic_load_n(ring_index(r, REQ_PROD), __ATOMIC_ACQUIRE);
+	look->req_event = __atomic_load_n(ring_index(r, REQ_EVENT), __ATOMIC_RELAXED);
+	look->rsp_prod = r->rsp_pushed;
+	look->rsp_event = __atomic_load_n(ring_index(r, RSP_EVENT), __ATOMIC_RELAXED);
+	look->req_cons = r->req_cons;
+	look->rsp_made = r->rsp_prod;
+	look->now = inspect_now();
+	look->taken = r->taken;
+	look->answered = r->answered;
+}
+
+void vif_ring_read(const struct vif_ring *r, uint32_t index, void *request, size_t size)
+{
+	memcpy(request, ring_slot(r, index), size);
+}
+
 void vif_ring_respond(struct vif_ring *r, const void *response, size_t size)
 {
 	memcpy(ring_slot(r, r->rsp_prod++), response, size);
@@ -94,8 +115,13 @@ bool vif_ring_push(struct vif_ring *r)
 {
 	uint32_t old = r->rsp_pushed, new = r->rsp_prod;
 
+	if (r->seen != r->req_cons) {
+		r->seen = r->req_cons;
+		r->taken = inspect_now();
+	}
 	if (old == new)
 		return false;
+	r->answered = inspect_now();
 	__atomic_store_n(ring_index(r, RSP_PROD), new, __ATOMIC_RELEASE);
 	r->rsp_pushed = new;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -12,6 +12,8 @@ struct vif_ring {
 	struct ring_map map;
 	unsigned nr_slots, slot_size;
 	uint32_t req_cons, rsp_prod, rsp_pushed;
+	uint32_t seen; /* req_cons when `taken` was set */
+	uint64_t taken, answered; /* inspect_now() of the last wake-up that did so */
 	evtchn_port_t port;
 	int event_fd; /* -1: none of its own */
 	bool bound;
@@ -23,6 +25,11 @@ int vif_ring_open(struct vif_ring *r, struct backend *b, grant_ref_t ref, size_t
 		  evtchn_port_t port);
 /* Safe for one that is all zero but event_fd -1. */
 void vif_ring_close(struct vif_ring *r, struct backend *b);
+/* What inspection shows of it; the names are the caller's. */
+struct ring_look;
+void vif_ring_look(const struct vif_ring *r, struct ring_look *look);
+/* Copies the request of this index. */
+void vif_ring_read(const struct vif_ring *r, uint32_t index, void *request, size_t size);
 /* Requests that wait, -EIO: more than there is room for. */
 int vif_ring_waiting(const struct vif_ring *r);
 /* Copies the request that is `ahead` of the next one. */

@@ -13,8 +13,8 @@
 
 #include "vmm/control/control.h"
 
-/* An answer may hold a log, or 128 devices. */
-#define ANSWER_LIMIT (4u << 20)
+/* An answer may hold a log, 128 devices, a whole grant table. */
+#define ANSWER_LIMIT (64u << 20)
 #define NOTE_MS	     2000
 
 static int64_t now_ms(void)

@@ -28,6 +28,9 @@ struct call {
 	 * something else than CALL_LATER. */
 	int (*again)(struct call *call);
 	struct local_watch *watch;
+	/* ... or by call_done(). The peer may be gone first: then `cancel` is called. */
+	void (*cancel)(struct call *call);
+	void *later; /* the handler's */
 	char path[BACKEND_PATH_SIZE];
 };
 
@@ -46,6 +49,11 @@ const struct request *request_find(const char *name);
 int call_args(struct call *call, const char *fmt, ...);
 /* The call is answered when `again` says so; it is asked after each change of `path`. */
 int call_watch(struct call *call, const char *path, int (*again)(struct call *call));
+
+/* For a handler that has call_done() called later, with 0 or negative errno and a sentence
+ * in call->err, or `cancel`: one of the two, once, in the loop's thread. CALL_LATER. */
+int call_defer(struct call *call, void (*cancel)(struct call *call), void *later);
+void call_done(struct call *call, int rc);
 
 /* req_domain.c, req_devices.c, req_debug.c, info.c */
 int request_info(struct call *call);
@@ -68,6 +76,8 @@ int request_vcpu_pin(struct call *call);
 int request_gdb(struct call *call);
 int request_rename(struct call *call);
 int request_log(struct call *call);
+int request_inspect(struct call *call);
+int request_watch(struct call *call);
 int request_device_attach(struct call *call);
 int request_device_detach(struct call *call);
 int request_device_list(struct call *call);
@@ -102,6 +112,12 @@ struct control {
 	uint64_t clock;
 	struct peer *peers;
 	unsigned nr_peers;
+	struct look_waits *looks; /* req_inspect.c; NULL: none ever was asked for */
+	struct call *watching[CONTROL_MAX_PEERS]; /* req_watch.c */
+	unsigned nr_watching;
 };
+
+/* req_inspect.c */
+void look_waits_free(struct control *c);
 
 #endif

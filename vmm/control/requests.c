@@ -25,6 +25,8 @@ static const struct request requests[] = {
 	{"gdb", request_gdb},
 	{"rename", request_rename},
 	{"log", request_log},
+	{"inspect", request_inspect},
+	{"watch", request_watch},
 	{"device-attach", request_device_attach},
 	{"device-detach", request_device_detach},
 	{"device-list", request_device_list},

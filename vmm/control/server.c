@@ -21,6 +21,8 @@ static void call_free(struct peer *p)
 
 	if (c->watch)
 		xenstore_unwatch(c->watch);
+	if (c->cancel)
+		c->cancel(c);
 	json_decref(c->args);
 	json_decref(c->result);
 	json_decref(p->id);
@@ -237,20 +239,42 @@ static void on_peer(void *arg, uint32_t events)
 
 /* ---- answers that come later ---- */
 
+static void answer_later(struct peer *p, int rc)
+{
+	put_result(p, rc);
+	look_for(p); /* its handler delivers, or finds that the peer is gone */
+}
+
 static void on_change(void *arg)
 {
 	struct peer *p = arg;
 	int rc = p->call.again(&p->call);
 
-	if (rc == CALL_LATER)
-		return;
-	put_result(p, rc);
-	look_for(p); /* its handler delivers, or finds that the peer is gone */
+	if (rc != CALL_LATER)
+		answer_later(p, rc);
+}
+
+static struct peer *peer_of(struct call *call)
+{
+	return (struct peer *)((char *)call - offsetof(struct peer, call));
+}
+
+int call_defer(struct call *call, void (*cancel)(struct call *call), void *later)
+{
+	call->cancel = cancel;
+	call->later = later;
+	return CALL_LATER;
+}
+
+void call_done(struct call *call, int rc)
+{
+	call->cancel = NULL;
+	answer_later(peer_of(call), rc);
 }
 
 int call_watch(struct call *call, const char *path, int (*again)(struct call *call))
 {
-	struct peer *p = (struct peer *)((char *)call - offsetof(struct peer, call));
+	struct peer *p = peer_of(call);
 
 	call->again = again;
 	call->watch = xenstore_watch(call->control->domain.xenstore, path, on_change, p);
@@ -354,6 +378,7 @@ void control_destroy(struct control *c)
 {
 	while (c->peers)
 		peer_free(c->peers);
+	look_waits_free(c);
 	close(c->fd);
 	close(c->spare_fd);
 	socket_file_remove(&c->file);

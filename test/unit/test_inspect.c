@@ -1,0 +1,104 @@
+/*
+ * A domain to be inspected: see test_inspect.h.
+ */
+#include "test/unit/test_inspect.h"
+
+#include <stdlib.h>
+
+#include "devices/xenstore/xenstore.h"
+
+struct test_domain *t;
+struct event_loop *loop;
+struct xenstore *xs;
+struct guest *g;
+struct inspect_target target;
+struct error err;
+struct backend toy;
+struct ring_look toy_ring;
+json_t *shown;
+char *text;
+
+static void toy_inspect(struct backend *b, json_t *device, unsigned what)
+{
+	inspect_ring(device, &toy_ring);
+	if (what & INSPECT_GRANTS)
+		inspect_grant(device, 9, "queue 3, ring");
+}
+
+static const struct backend_class toy_class = {.type = "toy", .inspect = toy_inspect};
+
+void inspect_setup(void)
+{
+	t = test_domain_new(2, PROFILE_XEN_4_17);
+	loop = event_loop_create();
+	xs = xenstore_create(loop);
+	struct xenstore_domain xd = {.domain = t->d, .console_type = "xenconsoled"};
+	ck_assert_int_eq(tree_build(xs, &xd), 0);
+	g = calloc(1, sizeof(*g));
+	g->domain = t->d;
+	toy = (struct backend){.class = &toy_class, .xenstore = xs, .domain = t->d, .id = 7};
+	strcpy(toy.fe_path, TOY_FE);
+	toy.state = XenbusStateConnected;
+	g->devices.backend[g->devices.nr++] = &toy;
+	target = (struct inspect_target){.guest = g, .xenstore = xs};
+	toy_ring = (struct ring_look){
+		.ring = "queue 3", .kind = "toy", .slots = 32, .req_event = 1, .rsp_event = 1};
+}
+
+void inspect_teardown(void)
+{
+	event_loop_destroy(loop);
+	xenstore_destroy(xs);
+	free(g);
+	test_domain_free(t);
+}
+
+/* ---- asking ---- */
+
+int ask(const char *what, const char *a, const char *b, const char *c)
+{
+	const char *const words[] = {a, b, c};
+	unsigned nr = !a ? 0 : !b ? 1 : !c ? 2 : 3;
+	size_t size;
+
+	json_decref(shown);
+	free(text);
+	text = NULL;
+	err.text[0] = 0;
+	int rc = inspect_fill(&target, what, nr, words, &shown, &err);
+	if (rc) {
+		ck_assert_ptr_null(shown);
+		ck_assert_uint_gt(strlen(err.text), 10);
+		return rc;
+	}
+	FILE *f = open_memstream(&text, &size);
+	inspect_find(what, &err)->print(f, shown);
+	fclose(f);
+	ck_assert_uint_gt(size, 0);
+	return 0;
+}
+
+/* The row of an array whose member is `value`. */
+const json_t *row(const char *array, const char *key, int64_t value)
+{
+	json_t *r;
+	size_t i;
+
+	json_array_foreach(json_object_get(shown, array), i, r)
+	{
+		if (text_member(r, key) && text_int(r, key) == value)
+			return r;
+	}
+	ck_abort_msg("no row of %s has %s %ld", array, key, (long)value);
+	return NULL;
+}
+
+void is(const json_t *j, const char *key, const char *value)
+{
+	ck_assert_str_eq(text_str(j, key), value);
+}
+
+bool yes(const json_t *j, const char *key)
+{
+	return json_is_true(json_object_get(j, key));
+}

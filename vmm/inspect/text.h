@@ -1,0 +1,36 @@
+/*
+ * Text from JSON: tables with aligned columns, and durations that people read.
+ */
+#ifndef VMM_INSPECT_TEXT_H
+#define VMM_INSPECT_TEXT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum column_kind {
+	COL_PLAIN, /* as it is: numbers to the right, true is "yes", nothing is "-" */
+	COL_NS,	   /* a duration in ns */
+};
+
+struct column {
+	const char *key; /* a member of each row, with dots for members of members */
+	const char *title;
+	enum column_kind kind;
+};
+
+#define TEXT_NS_SIZE 24
+/* "3.2 ms", "in the past" has a minus sign. */
+char *text_ns(char buf[TEXT_NS_SIZE], int64_t ns);
+/* Rows of an array; a column without a title ends them. Columns that no row has are left
+ * out. Nothing is printed without rows. */
+void text_table(FILE *f, const char *indent, const json_t *rows, const struct column *columns);
+/* A member, as in struct column; NULL: it is not there. */
+const json_t *text_member(const json_t *j, const char *key);
+int64_t text_int(const json_t *j, const char *key);
+/* "" for none. */
+const char *text_str(const json_t *j, const char *key);
+/* Bytes that may be anything, in quotes: what a terminal would not print is escaped. */
+void text_quoted(FILE *f, const char *s);
+
+#endif
