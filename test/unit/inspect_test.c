@@ -19,16 +19,16 @@ static void nothing(void *arg)
 
 START_TEST(ports_and_their_holders)
 {
-	long unbound = alloc_unbound(t, 5), ipi = bind_ipi(t, 1),
-	     virq = bind_virq(t, VIRQ_TIMER, 1);
-	long mine = alloc_unbound(t, SELF_ID), other = bind_self(t, (evtchn_port_t)mine);
+	long unbound = alloc_unbound(in_t, 5), ipi = bind_ipi(in_t, 1),
+	     virq = bind_virq(in_t, VIRQ_TIMER, 1);
+	long mine = alloc_unbound(in_t, SELF_ID), other = bind_self(in_t, (evtchn_port_t)mine);
 
-	toy_ring.port = (evtchn_port_t)evtchn_bind_backend(t->d, nothing, NULL);
-	long stray = evtchn_bind_backend(t->d, nothing, NULL);
-	port_set_mask(t, (evtchn_port_t)ipi, true);
-	port_set_mask(t, toy_ring.port, true);
-	evtchn_backend_send(t->d, toy_ring.port);
-	ck_assert_int_eq(send_port(t, 0, toy_ring.port), 0);
+	toy_ring.port = (evtchn_port_t)evtchn_bind_backend(in_t->d, nothing, NULL);
+	long stray = evtchn_bind_backend(in_t->d, nothing, NULL);
+	port_set_mask(in_t, (evtchn_port_t)ipi, true);
+	port_set_mask(in_t, toy_ring.port, true);
+	evtchn_backend_send(in_t->d, toy_ring.port);
+	ck_assert_int_eq(send_port(in_t, 0, toy_ring.port), 0);
 	ASK("events", NULL, NULL, NULL);
 	is(shown, "abi", "two levels");
 	ck_assert_uint_eq(json_array_size(json_object_get(shown, "ports")), 7);
@@ -61,18 +61,18 @@ END_TEST
 
 START_TEST(fifo_queues)
 {
-	struct evtchn_init_control c = {.control_gfn = test_frame(t), .vcpu = 0};
-	struct evtchn_expand_array e = {.array_gfn = test_frame(t)};
+	struct evtchn_init_control c = {.control_gfn = test_frame(in_t), .vcpu = 0};
+	struct evtchn_expand_array e = {.array_gfn = test_frame(in_t)};
 
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_init_control, &c), 0);
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_expand_array, &e), 0);
-	long a = bind_ipi(t, 0), b = bind_ipi(t, 0), m = bind_ipi(t, 0);
+	ck_assert_int_eq(EVTCHN_OP(in_t, 0, EVTCHNOP_init_control, &c), 0);
+	ck_assert_int_eq(EVTCHN_OP(in_t, 0, EVTCHNOP_expand_array, &e), 0);
+	long a = bind_ipi(in_t, 0), b = bind_ipi(in_t, 0), m = bind_ipi(in_t, 0);
 	struct evtchn_set_priority p = {.port = (evtchn_port_t)a, .priority = 3};
-	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_set_priority, &p), 0);
-	event_word_t *words = frame_ptr(t->d, e.array_gfn);
+	ck_assert_int_eq(EVTCHN_OP(in_t, 0, EVTCHNOP_set_priority, &p), 0);
+	event_word_t *words = frame_ptr(in_t->d, e.array_gfn);
 	words[m] |= 1u << EVTCHN_FIFO_MASKED;
-	ck_assert_int_eq(send_port(t, 0, (evtchn_port_t)a), 0);
-	ck_assert_int_eq(send_port(t, 0, (evtchn_port_t)m), 0);
+	ck_assert_int_eq(send_port(in_t, 0, (evtchn_port_t)a), 0);
+	ck_assert_int_eq(send_port(in_t, 0, (evtchn_port_t)m), 0);
 	ASK("events", NULL, NULL, NULL);
 	is(shown, "abi", "FIFO");
 	const json_t *r = row("ports", "port", a);
@@ -102,17 +102,17 @@ END_TEST
 
 START_TEST(grants_in_use)
 {
-	uint64_t a = test_frame(t), b = test_frame(t);
+	uint64_t a = test_frame(in_t), b = test_frame(in_t);
 	int status;
 
-	grant_v1_set(t, 9, GTF_permit_access, 0, a);
-	grant_v1_set(t, 10, GTF_permit_access | GTF_readonly, 0, b);
-	grant_v1_set(t, 11, GTF_permit_access, 3, b);
-	ck_assert_ptr_nonnull(grant_backend_map(t->d, 9, false, &status));
-	t->now += 5000;
-	ck_assert_ptr_nonnull(grant_backend_map(t->d, 9, true, &status));
-	ck_assert_ptr_nonnull(grant_backend_map(t->d, 10, true, &status));
-	t->now += 2000;
+	grant_v1_set(in_t, 9, GTF_permit_access, 0, a);
+	grant_v1_set(in_t, 10, GTF_permit_access | GTF_readonly, 0, b);
+	grant_v1_set(in_t, 11, GTF_permit_access, 3, b);
+	ck_assert_ptr_nonnull(grant_backend_map(in_t->d, 9, false, &status));
+	in_t->now += 5000;
+	ck_assert_ptr_nonnull(grant_backend_map(in_t->d, 9, true, &status));
+	ck_assert_ptr_nonnull(grant_backend_map(in_t->d, 10, true, &status));
+	in_t->now += 2000;
 	ASK("grants", NULL, NULL, NULL);
 	ck_assert_int_eq(NUMBER(shown, "version"), 1);
 	ck_assert_int_eq(NUMBER(shown, "active"), 2);
@@ -138,9 +138,9 @@ START_TEST(grants_in_use)
 	snprintf(mfn, sizeof(mfn), "%#lx", (unsigned long)a);
 	ASK("frame", mfn, NULL, NULL);
 	HAS("grant 9, in use by toy 7 queue 3, ring");
-	grant_backend_unmap(t->d, 9, false);
-	grant_backend_unmap(t->d, 9, true);
-	grant_backend_unmap(t->d, 10, true);
+	grant_backend_unmap(in_t->d, 9, false);
+	grant_backend_unmap(in_t->d, 9, true);
+	grant_backend_unmap(in_t->d, 10, true);
 	ASK("grants", NULL, NULL, NULL);
 	ck_assert_int_eq(NUMBER(shown, "active"), 0);
 }
@@ -149,20 +149,20 @@ END_TEST
 START_TEST(grants_of_version_2)
 {
 	struct gnttab_set_version v = {.version = 2};
-	uint64_t a = test_frame(t);
+	uint64_t a = test_frame(in_t);
 
-	ck_assert_int_eq(GRANT_OP(t, set_version, &v), 0);
-	union grant_entry_v2 *e = grant_entry_2(t->d, 20);
+	ck_assert_int_eq(GRANT_OP(in_t, set_version, &v), 0);
+	union grant_entry_v2 *e = grant_entry_2(in_t->d, 20);
 	e->sub_page.frame = a;
 	e->sub_page.page_off = 512;
 	e->sub_page.length = 100;
 	e->hdr.domid = 0;
 	e->hdr.flags = GTF_permit_access | GTF_sub_page;
-	e = grant_entry_2(t->d, 21);
+	e = grant_entry_2(in_t->d, 21);
 	e->transitive.trans_domid = 4;
 	e->transitive.gref = 77;
 	e->hdr.flags = GTF_transitive;
-	e = grant_entry_2(t->d, 22);
+	e = grant_entry_2(in_t->d, 22);
 	e->hdr.flags = GTF_accept_transfer;
 	ASK("grants", "all", NULL, NULL);
 	ck_assert_int_eq(NUMBER(shown, "version"), 2);
@@ -181,12 +181,12 @@ END_TEST
 /* What the guest maps itself. */
 START_TEST(mappings_of_the_guest)
 {
-	uint64_t frame = test_frame(t);
+	uint64_t frame = test_frame(in_t);
 
-	grant_v1_set(t, 30, GTF_permit_access | GTF_readonly, SELF_ID, frame);
+	grant_v1_set(in_t, 30, GTF_permit_access | GTF_readonly, SELF_ID, frame);
 	struct gnttab_map_grant_ref m = {
 		.ref = 30, .dom = SELF_ID, .flags = GNTMAP_device_map | GNTMAP_readonly};
-	ck_assert_int_eq(GRANT_OP(t, map_grant_ref, &m), 0);
+	ck_assert_int_eq(GRANT_OP(in_t, map_grant_ref, &m), 0);
 	ck_assert_int_eq(m.status, GNTST_okay);
 	ASK("grants", NULL, NULL, NULL);
 	is(row("grants", "ref", 30), "user", "the guest itself");
@@ -204,7 +204,7 @@ START_TEST(rings_and_who_waits)
 	toy_ring.req_cons = 5;
 	toy_ring.rsp_prod = toy_ring.rsp_made = toy_ring.rsp_event = 4;
 	toy_ring.req_event = 6;
-	xenstore_write(xs, TOY_FE "/state", "3");
+	xenstore_write(in_xs, TOY_FE "/state", "3");
 	ASK("rings", "toy", NULL, NULL);
 	const json_t *d = json_array_get(json_object_get(shown, "devices"), 0);
 	is(d, "device", "toy 7");
@@ -269,14 +269,14 @@ END_TEST
 
 START_TEST(vcpus_show_registers)
 {
-	struct vcpu *v = t->d->vcpu[1];
+	struct vcpu *v = in_t->d->vcpu[1];
 	evtchn_port_t ports[] = {12, 13};
-	uint64_t va = test_put(t, ports, sizeof(ports));
+	uint64_t va = test_put(in_t, ports, sizeof(ports));
 	struct sched_poll poll = {.nr_ports = 2};
 
 	poll.ports.p = (void *)(uintptr_t)va;
 	v->regs.rip = 0x1234;
-	v->regs.rsi = test_put(t, &poll, sizeof(poll));
+	v->regs.rsi = test_put(in_t, &poll, sizeof(poll));
 	atomic_store(&v->pause_flags, VPF_BLOCKED);
 	atomic_store(&v->poll_evtchn, -1);
 	vcpu_info_get(v)->evtchn_upcall_pending = 1;
@@ -305,13 +305,13 @@ END_TEST
 
 START_TEST(timers_from_now)
 {
-	struct vcpu *v = t->d->vcpu[0];
+	struct vcpu *v = in_t->d->vcpu[0];
 
-	atomic_store(&v->timer[TIMER_SINGLESHOT], t->now + 2500000);
-	atomic_store(&v->timer[TIMER_PERIODIC], t->now - 1000);
+	atomic_store(&v->timer[TIMER_SINGLESHOT], in_t->now + 2500000);
+	atomic_store(&v->timer[TIMER_PERIODIC], in_t->now - 1000);
 	atomic_store(&v->periodic_period, 10000000);
-	atomic_store(&v->timer[TIMER_POLL], t->now + 5); /* left of a poll that is over */
-	atomic_store(&t->d->watchdog[1].deadline, t->now + 3000000000ull);
+	atomic_store(&v->timer[TIMER_POLL], in_t->now + 5); /* left of a poll that is over */
+	atomic_store(&in_t->d->watchdog[1].deadline, in_t->now + 3000000000ull);
 	ASK("timers", NULL, NULL, NULL);
 	ck_assert_uint_eq(json_array_size(json_object_get(shown, "timers")), 3);
 	ck_assert_int_eq(NUMBER(row("timers", "in_ns", 2500000), "vcpu"), 0);
@@ -327,13 +327,13 @@ END_TEST
 
 START_TEST(store_with_watches_and_transactions)
 {
-	struct client *c = client_new(xs, domain_add(xs, 1));
+	struct client *c = client_new(in_xs, domain_add(in_xs, 1));
 
 	ck_assert_ptr_nonnull(c);
 	ck_assert_int_eq(watch_add(c, "/local/domain/1/device", "the token", 0), 0);
 	struct transaction *tx = transaction_start(c);
 	ck_assert_ptr_nonnull(tx);
-	xenstore_write(xs, "/local/domain/1/data/x", "%s", "\x01\xff\"z");
+	xenstore_write(in_xs, "/local/domain/1/data/x", "%s", "\x01\xff\"z");
 	ASK("xenstore", NULL, NULL, NULL);
 	HAS("/local/domain/1/name = ");
 	HAS("the token");
@@ -370,7 +370,7 @@ END_TEST
 START_TEST(unknown_subjects)
 {
 	ck_assert_int_eq(ask("nothing", NULL, NULL, NULL), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(err.text, "pagetable and frame"));
+	ck_assert_ptr_nonnull(strstr(in_err.text, "pagetable and frame"));
 	ck_assert_int_eq(ask("events", "x", NULL, NULL), -EINVAL);
 }
 END_TEST

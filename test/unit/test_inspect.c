@@ -7,12 +7,12 @@
 
 #include "devices/xenstore/xenstore.h"
 
-struct test_domain *t;
-struct event_loop *loop;
-struct xenstore *xs;
-struct guest *g;
-struct inspect_target target;
-struct error err;
+struct test_domain *in_t;
+struct event_loop *in_loop;
+struct xenstore *in_xs;
+struct guest *in_g;
+struct inspect_target in_target;
+struct error in_err;
 struct backend toy;
 struct ring_look toy_ring;
 json_t *shown;
@@ -29,28 +29,28 @@ static const struct backend_class toy_class = {.type = "toy", .inspect = toy_ins
 
 void inspect_setup(void)
 {
-	t = test_domain_new(2, PROFILE_XEN_4_17);
-	loop = event_loop_create();
-	xs = xenstore_create(loop);
-	struct xenstore_domain xd = {.domain = t->d, .console_type = "xenconsoled"};
-	ck_assert_int_eq(tree_build(xs, &xd), 0);
-	g = calloc(1, sizeof(*g));
-	g->domain = t->d;
-	toy = (struct backend){.class = &toy_class, .xenstore = xs, .domain = t->d, .id = 7};
+	in_t = test_domain_new(2, PROFILE_XEN_4_17);
+	in_loop = event_loop_create();
+	in_xs = xenstore_create(in_loop);
+	struct xenstore_domain xd = {.domain = in_t->d, .console_type = "xenconsoled"};
+	ck_assert_int_eq(tree_build(in_xs, &xd), 0);
+	in_g = calloc(1, sizeof(*in_g));
+	in_g->domain = in_t->d;
+	toy = (struct backend){.class = &toy_class, .xenstore = in_xs, .domain = in_t->d, .id = 7};
 	strcpy(toy.fe_path, TOY_FE);
 	toy.state = XenbusStateConnected;
-	g->devices.backend[g->devices.nr++] = &toy;
-	target = (struct inspect_target){.guest = g, .xenstore = xs};
+	in_g->devices.backend[in_g->devices.nr++] = &toy;
+	in_target = (struct inspect_target){.guest = in_g, .xenstore = in_xs};
 	toy_ring = (struct ring_look){
 		.ring = "queue 3", .kind = "toy", .slots = 32, .req_event = 1, .rsp_event = 1};
 }
 
 void inspect_teardown(void)
 {
-	event_loop_destroy(loop);
-	xenstore_destroy(xs);
-	free(g);
-	test_domain_free(t);
+	event_loop_destroy(in_loop);
+	xenstore_destroy(in_xs);
+	free(in_g);
+	test_domain_free(in_t);
 }
 
 /* ---- asking ---- */
@@ -64,15 +64,15 @@ int ask(const char *what, const char *a, const char *b, const char *c)
 	json_decref(shown);
 	free(text);
 	text = NULL;
-	err.text[0] = 0;
-	int rc = inspect_fill(&target, what, nr, words, &shown, &err);
+	in_err.text[0] = 0;
+	int rc = inspect_fill(&in_target, what, nr, words, &shown, &in_err);
 	if (rc) {
 		ck_assert_ptr_null(shown);
-		ck_assert_uint_gt(strlen(err.text), 10);
+		ck_assert_uint_gt(strlen(in_err.text), 10);
 		return rc;
 	}
 	FILE *f = open_memstream(&text, &size);
-	inspect_find(what, &err)->print(f, shown);
+	inspect_find(what, &in_err)->print(f, shown);
 	fclose(f);
 	ck_assert_uint_gt(size, 0);
 	return 0;

@@ -15,12 +15,12 @@
 #include "vmm/inspect/inspect.h"
 #include "vmm/inspect/text.h"
 
-extern struct test_domain *t;
-extern struct event_loop *loop;
-extern struct xenstore *xs;
-extern struct guest *g;
-extern struct inspect_target target;
-extern struct error err;
+extern struct test_domain *in_t;
+extern struct event_loop *in_loop;
+extern struct xenstore *in_xs;
+extern struct guest *in_g;
+extern struct inspect_target in_target;
+extern struct error in_err;
 /* The device "toy 7": its ring as the test wants it, its grant 9. */
 #define TOY_FE "/local/domain/1/device/toy/7"
 extern struct backend toy;
