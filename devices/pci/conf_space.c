@@ -154,12 +154,15 @@ uint32_t conf_decode_bits(const struct pci_device *d)
 	return bits;
 }
 
+/* A device that somebody used before does no DMA by itself (Linux: xen_pcibk_reset_device()). */
 static int set_command(struct conf_space *c, uint32_t bits)
 {
 	uint32_t command;
 	int rc = conf_real_read(c, PCI_COMMAND, 2, &command);
 
-	return rc ? rc : conf_real_write(c, PCI_COMMAND, 2, command | bits);
+	return rc ? rc
+		  : conf_real_write(c, PCI_COMMAND, 2,
+				    (command & ~(uint32_t)PCI_COMMAND_MASTER) | bits);
 }
 
 static int place_bars(struct conf_space *c)
