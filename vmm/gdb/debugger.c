@@ -147,9 +147,14 @@ bool debugger_resume(struct debugger *d, const enum resume_action action[MAX_VCP
 		if (action[v->id] != RESUME_NOT)
 			atomic_fetch_and(&v->pause_flags, ~VPF_DEBUGGER);
 	pthread_mutex_unlock(&d->lock);
+	bool any = false;
 	for_each_vcpu (g->domain, v)
-		if (action[v->id] != RESUME_NOT)
+		if (action[v->id] != RESUME_NOT) {
+			any = true;
 			g->domain->ops->vcpu_kick(v);
+		}
+	if (!any)
+		eventfd_write(d->event_fd, 1);
 	return true;
 }
 

@@ -488,8 +488,10 @@ void gdb_server_destroy(struct gdb_server *s)
 		forget_client(s);
 	if (s->debugger) {
 		event_loop_del(s->p.loop, s->debugger->event_fd);
-		atomic_store(&s->p.guest->gdb, NULL);
-		atomic_store(&s->p.guest->debugger, NULL);
+		if (atomic_load(&s->p.guest->gdb) == s) {
+			atomic_store(&s->p.guest->gdb, NULL);
+			atomic_store(&s->p.guest->debugger, NULL);
+		}
 		debugger_destroy(s->debugger);
 	}
 	if (s->listen_fd >= 0) {
