@@ -118,7 +118,8 @@ CHECK_SUITES := \
 	test/linux/create.sh \
 	test/linux/trace.sh \
 	test/linux/inject.sh \
-	test/linux/control.sh
+	test/linux/control.sh \
+	test/linux/inspect.sh
 
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null

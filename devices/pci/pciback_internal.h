@@ -105,6 +105,9 @@ bool pciback_put_off(struct pciback *p, struct pci_fn *fn, const struct xen_pci_
 bool pciback_answer_in(struct pciback *p, const struct xen_pci_op *op, int64_t ns);
 void pciback_late_close(struct pciback *p);
 
+/* ---- pciback_inspect.c ---- */
+void pciback_inspect(struct backend *b, struct json_t *device, unsigned what);
+
 /* ---- pciback_aer.c ---- */
 void pciback_error(struct pci_fn *fn, enum pci_aer_severity severity);
 /* The frontend notified us: maybe it has answered. */

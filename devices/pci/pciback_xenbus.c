@@ -372,4 +372,5 @@ const struct backend_class pciback_class = {
 	.reconfigure = reconfigure,
 	.changed = changed,
 	.destroy = destroy,
+	.inspect = pciback_inspect,
 };

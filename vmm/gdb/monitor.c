@@ -7,6 +7,7 @@
 #include "pvabi/mm.h"
 #include "vmm/debug_keys.h"
 #include "vmm/gdb/gdb_internal.h"
+#include "vmm/inspect/inspect.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
 
@@ -97,6 +98,29 @@ static void show_frame(struct gdb_server *s, const char *args, FILE *out)
 	domain_unlock(d);
 }
 
+/* As `xenolith inspect`, of a domain that is at rest. */
+static void inspect(struct gdb_server *s, const char *args, FILE *out)
+{
+	const struct inspect_target t = {.guest = s->p.guest,
+					 .xenstore = s->p.guest->devices.xenstore};
+	const char *word[1 + INSPECT_MAX_ARGS + 1];
+	char *text = strdup(args), *rest = NULL;
+	unsigned nr = 0;
+	struct error err;
+	json_t *j;
+
+	for (char *w = text ? strtok_r(text, " ", &rest) : NULL; w && nr < 1 + INSPECT_MAX_ARGS + 1;
+	     w = strtok_r(NULL, " ", &rest))
+		word[nr++] = w;
+	if (!inspect_fill(&t, nr ? word[0] : "nothing", nr ? nr - 1 : 0, word + 1, &j, &err)) {
+		inspect_find(word[0], &err)->print(out, j);
+		json_decref(j);
+	} else {
+		fprintf(out, "%s\n", err.text);
+	}
+	free(text);
+}
+
 static void show_log(struct gdb_server *s, const char *args, FILE *out)
 {
 	char *text = log_ring_read(&s->p.guest->log, false);
@@ -130,6 +154,7 @@ static void show_help(struct gdb_server *s, const char *args, FILE *out);
 static const struct monitor_command commands[] = {
 	{"frame", "MFN", "whose a machine frame is, and its type", show_frame},
 	{"help", "", "this list", show_help},
+	{"inspect", "WHAT [ARG]...", "as 'xenolith inspect': events, rings, ...", inspect},
 	{"keys", "KEYS", "debug keys as of 'xenolith debug-keys', and the log", press_keys},
 	{"log", "", "the domain's log, as of 'xenolith dmesg'", show_log},
 	{"stats", "", "how often and why the guest was left", show_stats},

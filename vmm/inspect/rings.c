@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "devices/inspect.h"
+#include "devices/pci/pciback.h"
 #include "devices/xenstore/local.h"
 #include "vmm/inspect/inspect.h"
 #include "vmm/inspect/text.h"
@@ -54,6 +55,10 @@ json_t *inspect_devices(const struct inspect_target *t, unsigned what)
 		xenstore_inspect_ring(t->xenstore, new_device(all, "xenstore"), what);
 	for (unsigned i = 0; i < g->nr; i++)
 		add_backend(t, g->backend[i], all, what);
+	/* All PCI functions have one. */
+	struct backend *pci = g->pciback ? (struct backend *)pciback_backend(g->pciback) : NULL;
+	if (pci)
+		add_backend(t, pci, all, what);
 	return json_pack("{s:o}", "devices", all);
 }
 
@@ -115,6 +120,7 @@ static void print_ring(FILE *f, const json_t *r)
 		{"where", "request", COL_PLAIN},
 		{"id", "id", COL_PLAIN},
 		{"op", "op", COL_PLAIN},
+		{"function", "function", COL_PLAIN},
 		{"sector", "sector", COL_PLAIN},
 		{"sectors", "sectors", COL_PLAIN},
 		{"segments", "segments", COL_PLAIN},
