@@ -115,6 +115,7 @@ CHECK_SUITES := \
 	test/linux/pci.sh \
 	"test/linux/pci.sh vfio-user" \
 	test/linux/grub.sh \
+	test/gdb/gdb.sh \
 	test/linux/create.sh \
 	test/linux/trace.sh \
 	test/linux/inject.sh \
