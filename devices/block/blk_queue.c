@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/block/blk_check.h"
 #include "devices/block/blk_fault.h"
 #include "devices/inspect.h"
 
@@ -34,10 +35,17 @@ static void show(uint32_t *index, uint32_t value)
 	__atomic_store_n(index, value, __ATOMIC_RELAXED);
 }
 
+void blk_queue_slot(const struct blk_queue *q, uint32_t index, uint8_t slot[BLKIF_SLOT_MAX])
+{
+	ring_read(&q->ring, slot_offset(q, index), slot, blkif_slot_size(q->abi));
+}
+
 void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status)
 {
 	uint8_t slot[BLKIF_SLOT_MAX];
 
+	if (q->check)
+		blk_check_answered(q, id);
 	if (blk_fault_response(q, &id, &op, &status))
 		return;
 	PROBE_HIT(q->dev->b.domain, blk_response, q->dev->b.id, q->index, id, op,
@@ -95,7 +103,7 @@ static bool take_requests(struct blk_queue *q)
 
 	__atomic_store_n(&q->waits_for_barrier, false, __ATOMIC_RELAXED);
 	while (!q->stop && !q->broken && !q->barrier && unconsumed(q)) {
-		ring_read(&q->ring, slot_offset(q, q->req_cons), slot, blkif_slot_size(q->abi));
+		blk_queue_slot(q, q->req_cons, slot);
 		int rc = blkif_parse(q->abi, slot, &q->request);
 		/* A barrier comes after all before it; it stays in the ring till then. */
 		if (!rc && q->request.op == BLKIF_OP_WRITE_BARRIER && q->in_flight) {
@@ -107,6 +115,8 @@ static bool take_requests(struct blk_queue *q)
 			  q->req_cons & (q->nr_slots - 1), q->port);
 		if (!took)
 			__atomic_store_n(&q->taken, inspect_now(), __ATOMIC_RELAXED);
+		if (q->check && !rc)
+			blk_check_taken(q, q->req_cons, slot);
 		show(&q->req_cons, q->req_cons + 1);
 		took = true;
 		if (rc) {
@@ -241,6 +251,8 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 	/* A frontend that resumes may have used the ring before. */
 	q->rsp_prod = q->rsp_pushed = q->req_cons =
 		__atomic_load_n(ring_index(q, RSP_PROD), __ATOMIC_RELAXED);
+	if (q->dev->spec.check)
+		q->check = blk_check_create(q);
 	int rc = make_descriptors(q);
 	if (!rc)
 		rc = blk_grants_init(&q->grants, d, persistent);
@@ -266,5 +278,7 @@ void blk_queue_stop(struct blk_queue *q)
 	blk_fault_release(q, true);
 	blk_grants_destroy(&q->grants);
 	blk_flight_free(q);
+	blk_check_destroy(q->check);
+	q->check = NULL;
 	ring_unmap(&q->ring);
 }

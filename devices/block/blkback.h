@@ -52,6 +52,7 @@ struct blk_queue {
 	unsigned in_flight;
 	/* blk_fault.c: answers that are held back; one that is put on the ring is let through */
 	struct blk_held *held;
+	struct blk_check *check; /* NULL: not asked for */
 	unsigned nr_held;
 	bool releasing;
 	bool barrier;		/* one is being carried out: nothing else is taken */
@@ -107,6 +108,8 @@ void blkback_inspect(struct backend *b, struct json_t *device, unsigned what);
 
 /* blk_request.c: carries out q->request. */
 void blk_request_start(struct blk_queue *q);
+/* What is in a slot now (blk_queue.c). */
+void blk_queue_slot(const struct blk_queue *q, uint32_t index, uint8_t slot[BLKIF_SLOT_MAX]);
 /* Puts a response on the ring (blk_queue.c). */
 void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status);
 

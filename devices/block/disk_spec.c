@@ -253,6 +253,8 @@ static bool flag(struct disk_spec *s, const char *word)
 		s->no_indirect = true;
 	else if (!strcmp(word, "no-flush"))
 		s->no_flush = true;
+	else if (!strcmp(word, "check"))
+		s->check = true;
 	else
 		return !strcmp(word, "direct-io-safe") || !strcmp(word, "colo");
 	return true;

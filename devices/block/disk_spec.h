@@ -31,6 +31,7 @@ struct disk_spec {
 	/* Ours, for tests of frontends: what is published. */
 	unsigned sector_size; /* 512 or 4096 */
 	bool no_persistent, no_indirect, no_flush;
+	bool check; /* the frontend's rings are looked at for bugs of its own (blk_check.h) */
 	unsigned max_ring_order, max_queues; /* queues 0: one for each vcpu */
 	unsigned timeout;		     /* seconds that an NBD server may take for a request */
 };
