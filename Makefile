@@ -119,10 +119,9 @@ CHECK_SUITES := \
 	test/linux/create.sh \
 	test/linux/trace.sh \
 	test/linux/inject.sh \
+	test/linux/planted.sh \
 	test/linux/control.sh \
 	test/linux/inspect.sh
-	test/linux/planted.sh \
-	test/linux/control.sh
 
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
