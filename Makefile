@@ -59,6 +59,7 @@ help:
 	@echo 'make oracle        runs the small guests on real Xen (emulated) and keeps what they saw'
 	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored,'
 	@echo '                   and RUNS=20 that are made up with both it and our store'
+	@echo 'make oracle-pci    asks the PCI backend of a real Xen, and keeps its answers'
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
@@ -165,6 +166,12 @@ ifndef ONLY
 	@test/oracle/tree.sh
 	@test/lib/run-suites "test/oracle/xenstore_random.sh $(or $(RUNS),20)"
 endif
+
+.PHONY: oracle-pci
+oracle-pci: needs-test
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) guests >/dev/null
+	@test/oracle/pci.sh
 
 # A guest that writes is killed again and again: what it saw flushed must be there.
 check-kills: needs-test

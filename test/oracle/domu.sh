@@ -4,6 +4,10 @@
 # Leaves each guest's console in OUT/NAME, and in OUT/log what the dom0 said.
 # With TREE set the guests do not run: OUT/NAME is the store as xl leaves it for a new,
 # paused domain (xenstore-ls -fp).
+# For who wants more: MODULES, of the dom0's kernel; MACHINE, more arguments of QEMU's; OVERLAY, a
+# folder whose files are added to dom0's, among them before (a script, run before all guests),
+# first/NAME (before that guest), beside/NAME (while it runs), keys/NAME (of its xl.cfg) and
+# patience (tenths of a second that a guest may take).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:?usage: domu.sh OUT GUEST...}
@@ -35,7 +39,7 @@ done | awk '/=> .*\// {print $3} /^\t\// {print $1}' | sort -u | while read -r l
   *) cp -L "$l" "$root/$lib/" ;;
   esac
 done
-for m in xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs; do
+for m in xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs ${MODULES:-}; do
   f=$(find "$modules" -name "$m.ko*" | head -n 1)
   [ -n "$f" ] && cp "$f" "$root/modules/"
 done
@@ -49,6 +53,7 @@ for g in "$@"; do
 done
 cp -L "/$lib/libgcc_s.so.1" "$root/$lib/"
 echo 'autoballoon="off"' >"$root/etc/xen/xl.conf"
+[ -z "${OVERLAY:-}" ] || cp -a "$OVERLAY/." "$root/"
 
 cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
@@ -67,6 +72,7 @@ xenstored --pid-file /run/xenstored.pid || echo "ORACLE no xenstored"
 xen-init-dom0 || echo "ORACLE no xen-init-dom0"
 xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || echo "ORACLE no xenconsoled"
 echo "ORACLE ready"
+[ -f /before ] && . /before
 tree() { # NAME KERNEL
   printf 'name="%s"\nuuid="%s"\ntype="pv"\nkernel="%s"\nmemory=64\nmaxmem=96\nvcpus=1\nmaxvcpus=2\n' \
     $1 11223344-5566-4777-8899-aabbccddeeff $2 >/tmp/$1.cfg
@@ -83,15 +89,18 @@ for g in /guests/*; do
   [ -e /tree ] && { tree $n $g; continue; }
   printf 'name="%s"\ntype="pv"\nkernel="%s"\nmemory=32\nmaxmem=32\nvcpus=4\non_poweroff="destroy"\non_reboot="destroy"\non_crash="destroy"\n' $n $g >/tmp/$n.cfg
   cat /keys/$n >>/tmp/$n.cfg
+  [ -f /first/$n ] && . /first/$n
   xl create -q -F /tmp/$n.cfg >/tmp/$n.xl 2>&1 &
   p=$!
+  [ -f /beside/$n ] && sh /beside/$n >/tmp/$n.beside 2>&1 &
   i=0
-  while kill -0 $p 2>/dev/null && [ $i -lt 200 ]; do usleep 100000; i=$((i + 1)); done
+  while kill -0 $p 2>/dev/null && [ $i -lt $(cat /patience 2>/dev/null || echo 200) ]; do usleep 100000; i=$((i + 1)); done
   kill -0 $p 2>/dev/null && { echo "ORACLE $n does not end"; xl list; xl destroy $n; }
   usleep 100000
   echo "ORACLE begin $n"
   cat /var/log/xen/console/guest-$n.log
   sed 's/^/xl: /' /tmp/$n.xl
+  [ -f /tmp/$n.beside ] && sed 's/^/xl: /' /tmp/$n.beside
   echo "ORACLE end $n"
 done
 echo "ORACLE done"
@@ -101,7 +110,8 @@ chmod 755 "$root/init"
 [ -z "${TREE:-}" ] || touch "$root/tree"
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$work/initrd.gz"
 
-timeout -s KILL "${LIMIT:-900}" qemu-system-x86_64 -accel tcg -cpu max,-smap,-smep -m 1536 \
+# shellcheck disable=SC2086
+timeout -s KILL "${LIMIT:-900}" qemu-system-x86_64 ${MACHINE:-} -accel tcg -cpu max,-smap,-smep -m 1536 \
   -display none -serial stdio -monitor none -no-reboot -kernel "$xen/xen" \
   -append "console=com1 com1=115200,8n1 dom0_mem=700M loglvl=error guest_loglvl=error" \
   -initrd "$kernel console=hvc0 panic=-1,$work/initrd.gz" </dev/null >"$out/raw" 2>&1 &
