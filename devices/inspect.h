@@ -6,7 +6,8 @@
  *		   "req_prod": ..., "req_cons": ..., "req_event": ..., "rsp_prod": ...,
  *		   "rsp_event": ..., "waiting": requests that were not taken, "in_flight":
  *		   taken and not answered, "unread": responses that the frontend was to be
- *		   told of and has not taken, "taken_ns", "answered_ns": since the last of
+ *		   told of and has not taken, "oldest": {"id", "op", "age_ns"} of the requests
+ *		   in flight, where that is known, "taken_ns", "answered_ns": since the last of
  *		   them, "says": who waits for whom, "requests": [...]}, ...],
  *	"grants": [{"ref": 8, "for": "queue 0, ring page"}, ...]
  */

@@ -214,7 +214,8 @@ static void put_queue(struct blk_queue *q, json_t *device, unsigned what)
 		.slots = q->nr_slots,
 		.now = inspect_now(),
 	};
-	struct blk_flight f;
+	struct blk_flight f, oldest = {0};
+	unsigned nr = 0;
 
 	snprintf(name, sizeof(name), "queue %u", q->index);
 	look(q, &r);
@@ -224,16 +225,27 @@ static void put_queue(struct blk_queue *q, json_t *device, unsigned what)
 		r.held = "the disk's image is being exchanged";
 	else if (__atomic_load_n(&q->waits_for_barrier, __ATOMIC_RELAXED))
 		r.held = "a barrier waits for all before it";
-	json_t *ring = inspect_ring(device, &r);
-	if (what & INSPECT_REQUESTS) {
-		json_t *requests = json_array();
-
-		for (unsigned i = 0; i < q->nr_slots; i++)
-			if (read_flight(&q->flight[i], &f))
-				add_flight(requests, &f, r.now);
-		add_waiting(q, requests, r.req_cons, r.req_prod);
-		json_object_set_new(ring, "requests", requests);
+	json_t *ring = inspect_ring(device, &r), *requests = json_array();
+	for (unsigned i = 0; i < q->nr_slots; i++) {
+		if (!read_flight(&q->flight[i], &f))
+			continue;
+		nr++;
+		if (!oldest.since || f.since < oldest.since)
+			oldest = f;
+		if (what & INSPECT_REQUESTS)
+			add_flight(requests, &f, r.now);
 	}
+	if (nr)
+		json_object_set_new(
+			ring, "oldest",
+			json_pack("{s:I, s:s, s:I}", "id", (json_int_t)oldest.id, "op",
+				  op_name(oldest.op), "age_ns",
+				  (json_int_t)(r.now > oldest.since ? r.now - oldest.since : 0)));
+	if (what & INSPECT_REQUESTS)
+		add_waiting(q, requests, r.req_cons, r.req_prod);
+	if (what & INSPECT_REQUESTS)
+		json_object_set(ring, "requests", requests);
+	json_decref(requests);
 	if (what & INSPECT_GRANTS)
 		put_grants(q, device);
 }

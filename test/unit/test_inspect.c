@@ -15,12 +15,18 @@ struct inspect_target in_target;
 struct error in_err;
 struct backend toy;
 struct ring_look toy_ring;
+uint64_t toy_oldest;
 json_t *shown;
 char *text;
 
 static void toy_inspect(struct backend *b, json_t *device, unsigned what)
 {
-	inspect_ring(device, &toy_ring);
+	json_t *r = inspect_ring(device, &toy_ring);
+
+	if (toy_oldest)
+		json_object_set_new(r, "oldest",
+				    json_pack("{s:i, s:s, s:I}", "id", 42, "op", "write", "age_ns",
+					      (json_int_t)toy_oldest));
 	if (what & INSPECT_GRANTS)
 		inspect_grant(device, 9, "queue 3, ring");
 }
@@ -41,6 +47,7 @@ void inspect_setup(void)
 	toy.state = XenbusStateConnected;
 	in_g->devices.backend[in_g->devices.nr++] = &toy;
 	in_target = (struct inspect_target){.guest = in_g, .xenstore = in_xs};
+	toy_oldest = 0;
 	toy_ring = (struct ring_look){
 		.ring = "queue 3", .kind = "toy", .slots = 32, .req_event = 1, .rsp_event = 1};
 }

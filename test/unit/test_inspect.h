@@ -25,6 +25,7 @@ extern struct error in_err;
 #define TOY_FE "/local/domain/1/device/toy/7"
 extern struct backend toy;
 extern struct ring_look toy_ring;
+extern uint64_t toy_oldest; /* ns; 0: it does not say */
 
 void inspect_setup(void);
 void inspect_teardown(void);

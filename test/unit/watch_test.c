@@ -203,6 +203,45 @@ START_TEST(requests_in_flight_for_ever)
 }
 END_TEST
 
+static void serve_others(void)
+{
+	serve_one();
+	toy_oldest += WATCH_TICK_NS;
+	toy_ring.now = now;
+	toy_ring.answered = now - 1;
+}
+
+START_TEST(one_request_among_others)
+{
+	toy_ring.req_prod = toy_ring.req_cons = 5;
+	toy_ring.rsp_prod = toy_ring.rsp_made = 2;
+	toy_ring.rsp_event = 9;
+	pass(SECONDS - 1, serve_others);
+	NONE();
+	pass(2, serve_others);
+	ONE("one request", "its write of id 42 has been in flight for more than 10 s");
+	pass(20, serve_others);
+	NONE();
+	toy_oldest = 0;
+	pass(1, serve_one);
+	OVER("one request");
+}
+END_TEST
+
+/* What keeps a disk from taking more is no reason not to answer. */
+START_TEST(in_flight_behind_a_barrier)
+{
+	toy_ring.kind = "block";
+	toy_ring.held = "a barrier waits for all before it";
+	toy_ring.req_prod = 6;
+	toy_ring.req_cons = 5;
+	toy_ring.rsp_prod = toy_ring.rsp_made = 3;
+	toy_ring.rsp_event = 4;
+	pass(SECONDS + 1, NULL);
+	ONE("not answered", "2 requests are in flight");
+}
+END_TEST
+
 START_TEST(responses_that_the_guest_leaves)
 {
 	toy_ring.port = (evtchn_port_t)evtchn_bind_backend(in_t->d, listener, NULL);
@@ -510,6 +549,8 @@ int main(void)
 		a_lost_kick,
 		a_busy_ring,
 		requests_in_flight_for_ever,
+		one_request_among_others,
+		in_flight_behind_a_barrier,
 		responses_that_the_guest_leaves,
 		rings_that_may_stand_still,
 		pauses_and_late_looks,

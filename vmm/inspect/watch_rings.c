@@ -100,6 +100,20 @@ static void not_answered(struct watchdog *w, const char *what, const json_t *r)
 		   (uint32_t)text_int(r, "req_cons"), (uint32_t)text_int(r, "rsp_prod"));
 }
 
+/* Others are answered, this one is not. */
+static void one_not_answered(struct watchdog *w, const char *what, const json_t *r)
+{
+	const json_t *oldest = json_object_get(r, "oldest");
+	uint64_t age = (uint64_t)text_int(oldest, "age_ns");
+
+	if (!oldest || age < w->limit || (uint64_t)text_int(r, "answered_ns") >= w->limit)
+		return;
+	watch_hold(w, "one request", what, (uint64_t)text_int(oldest, "id"), w->clock, 0,
+		   "the guest waits for the backend: its %s of id %lld has been in flight for more "
+		   "than %u s, while others are answered",
+		   text_str(oldest, "op"), (long long)text_int(oldest, "id"), w->seconds);
+}
+
 static void not_read(struct watchdog *w, const char *what, const json_t *r,
 		     const struct ring_memory *m, const struct port_look *p)
 {
@@ -114,7 +128,7 @@ static void not_read(struct watchdog *w, const char *what, const json_t *r,
 	else if (p->known && p->raised == m->raised)
 		why = "; the backend has not notified it";
 	else if (p->known)
-		why = "; it took the event";
+		why = "; its event was taken, or is lost";
 	watch_hold(w, "not read", what, sign((uint32_t)text_int(r, "rsp_prod"), event), w->clock,
 		   w->limit,
 		   "the backend waits for the guest: it has not taken %lld responses for %u s "
@@ -141,8 +155,11 @@ static void look(struct watchdog *w, const char *device, const json_t *r)
 	note_moves(m, r, &p);
 	if (text_int(r, "waiting") && !held && !buffers)
 		not_taken(w, what, r, m, &p);
-	if (text_int(r, "in_flight") && !held)
+	/* What a disk has taken it is to answer, whatever keeps it from taking more. */
+	if (text_int(r, "in_flight") && (!held || !strcmp(text_str(r, "kind"), "block"))) {
 		not_answered(w, what, r);
+		one_not_answered(w, what, r);
+	}
 	/* Nobody has to read what is typed on a console. */
 	if (text_int(r, "unread") && !buffers && !console)
 		not_read(w, what, r, m, &p);
