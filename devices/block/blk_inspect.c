@@ -139,6 +139,10 @@ static void add_waiting(const struct blk_queue *q, json_t *requests, uint32_t fr
 
 	for (uint32_t i = from; i != to && i - from < q->nr_slots; i++) {
 		ring_read(&q->ring, BLKIF_RING_HEADER + (i & (q->nr_slots - 1)) * size, slot, size);
+		/* Once it is taken, an answer may be written over it. */
+		atomic_thread_fence(memory_order_acquire);
+		if ((int32_t)(__atomic_load_n(&q->req_cons, __ATOMIC_RELAXED) - i) > 0)
+			continue;
 		int rc = blkif_parse(q->abi, slot, &r);
 		if (!rc && !r.indirect)
 			blkif_check_segments(&r);
