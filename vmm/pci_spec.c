@@ -73,7 +73,7 @@ static int set_permissive(struct pci_spec *s, const char *val, struct error *err
 
 static int set_msitranslate(struct pci_spec *s, const char *val, struct error *err)
 {
-	return parse_flag(&s->msitranslate, val, err);
+	return parse_flag(&s->options.msitranslate, val, err);
 }
 
 static int set_power_mgmt(struct pci_spec *s, const char *val, struct error *err)
@@ -112,10 +112,9 @@ static const struct pci_model *model_find(const char *name)
 #define VFIO	  "vfio"
 #define VFIO_USER "vfio-user"
 
-/* By a host's address, by a socket. */
-static bool is_written_otherwise(const char *name)
+bool pci_spec_is_named(const char *model)
 {
-	return !strcmp(name, VFIO) || !strcmp(name, VFIO_USER);
+	return strcmp(model, VFIO) && strcmp(model, VFIO_USER);
 }
 
 static int use_model(struct pci_spec *s, const char *name, struct error *err)
@@ -135,12 +134,12 @@ static int set_model(struct pci_spec *s, const char *val, struct error *err)
 	if (s->model)
 		return bad(err, "there is one model for a function", val);
 	snprintf(name, sizeof(name), "%.*s", (int)(at ? at - val : 39), val);
-	if (!is_written_otherwise(name))
+	if (pci_spec_is_named(name))
 		s->model = model_find(name);
 	if (s->model)
 		return at ? parse_slot(s, at + 1, err) : 0;
 	for (const struct pci_model *const *m = pci_models; *m && n < sizeof(list); m++)
-		if (!is_written_otherwise((*m)->name))
+		if (pci_spec_is_named((*m)->name))
 			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "",
 					      (*m)->name);
 	return error_set(err, -EINVAL, "there is no model '%.39s'; the models are %s", name, list);
@@ -276,7 +275,6 @@ static int parse_text(struct pci_spec *s, const char *text, bool for_detach, str
 	rc = parse(s, text, copy, for_detach, err);
 	free(copy);
 	s->options.name = s->name;
-	s->options.msitranslate = s->msitranslate;
 	if (rc)
 		pci_spec_free(s);
 	return rc;
@@ -289,7 +287,7 @@ int pci_spec_parse(struct pci_spec *s, const char *text, const struct pci_defaul
 	if (defaults) {
 		s->options.permissive = defaults->permissive;
 		s->options.power_mgmt = defaults->power_mgmt;
-		s->msitranslate = defaults->msitranslate;
+		s->options.msitranslate = defaults->msitranslate;
 		s->seize = defaults->seize;
 	}
 	return parse_text(s, text, false, err);

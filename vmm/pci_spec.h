@@ -18,13 +18,15 @@ struct pci_spec {
 	char *model_options;	       /* what is left for the model; NULL: nothing */
 	char *name;		       /* xl's name=; NULL: none */
 	struct pciback_options options;
-	bool msitranslate;
 	bool all_functions; /* "03:00.*" */
 	bool seize;
 };
 
 /* The models that this program has; NULL ends the table. */
 extern const struct pci_model *const pci_models[];
+
+/* Is this model asked for by model=NAME? Others by an address or a socket. */
+bool pci_spec_is_named(const char *model);
 
 /* Looks at nothing but the text. 0, or negative errno and a sentence; then nothing is to be
  * freed. defaults may be NULL. */

@@ -70,11 +70,25 @@ static int run_attach(const struct verb *v, int argc, char **argv)
 	return ok ? EXIT_OK : verb_failed(rc, &err);
 }
 
+static void print_models(FILE *f)
+{
+	fputs("SPEC is as with 'run --pci': one of these, with xl's options vslot=, permissive=,\n"
+	      "name= and so on (man xenolith, PCI FUNCTIONS):\n\n",
+	      f);
+	for (const struct pci_model *const *m = pci_models; *m; m++) {
+		if (pci_spec_is_named((*m)->name))
+			fprintf(f, "  model=%s\n      %s\n", (*m)->name, (*m)->options_help);
+		else
+			fprintf(f, "  %s%s\n", strcmp((*m)->name, "vfio") ? "vfio-user=" : "",
+				(*m)->options_help);
+	}
+}
+
 const struct verb verb_pci_attach = {
 	.name = "pci-attach",
 	.operands = "DOMAIN SPEC",
 	.summary = "give a running domain a PCI function",
-	.more = "SPEC is as with 'run --pci'.\n",
+	.print_more = print_models,
 	.options = no_options,
 	.run = run_attach,
 };

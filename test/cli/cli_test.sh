@@ -84,7 +84,7 @@ for verb in run info help version list console shutdown reboot destroy pause unp
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate disk vif console paused xenstore stats quiet verbose; do
+for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate disk vif pci e820-host shared-memory console paused xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done
@@ -257,6 +257,21 @@ refused "vif with a backend of its own" "no driver domains" run --vif backend=ne
 refused "vif with a bad MAC" "no MAC address" run --vif mac=1:2:3 kernel
 refused "vif with half a forward" "fwd takes tcp:" run --vif fwd=tcp:22 kernel
 refused "cable without a path" "net=socket needs path=" run --vif net=socket kernel
+refused "a PCI function that is nothing" "pci 'foo': what device is it" run --pci foo kernel
+refused "an unknown model" "no model 'abc'; the models are .*testcard" run --pci model=abc kernel
+refused "a slot that is none" "vslot takes a slot from 0 to 1f" run --pci model=testcard@20 kernel
+refused "a slot that is none, by key" "vslot takes a slot from 0 to 1f" run --pci model=testcard,vslot=x kernel
+refused "an option twice" "each option once" run --pci model=testcard,vslot=3,vslot=4 kernel
+refused "a switch that is none" "a switch takes 0 or 1" run --pci model=testcard,permissive=yes kernel
+refused "an rdm_policy that is none" "rdm_policy takes strict or relaxed" run --pci 03:00.0,rdm_policy=foo kernel
+refused "an address and a name" "not both" run --pci 03:00.0,name=card kernel
+refused "an address that is none" "written as" run --pci 03:20.0 kernel
+refused "a model's unknown option" "unknown option 'zork'" run --pci model=testcard,zork=1 kernel
+refused "NVMe without a file" "no file=" run --pci model=nvme kernel
+refused "vfio-user without a path" "what device is it" run --pci vfio-user= kernel
+refused "pci-attach without a function" "needs DOMAIN SPEC" pci-attach one
+refused "pci-attach of nothing" "what device is it" pci-attach one foo
+refused "pci-list of no domain" "needs DOMAIN" pci-list
 refused "ramdisk does not exist" "ramdisk 'nofile': No such file" run --ramdisk nofile kernel
 refused "ramdisk is a folder" "ramdisk 'dir' is not a regular file" run --ramdisk=dir kernel
 refused "ramdisk is empty" "ramdisk 'empty' is empty" run --ramdisk=empty kernel

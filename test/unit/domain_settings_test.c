@@ -360,6 +360,35 @@ START_TEST(disks)
 }
 END_TEST
 
+START_TEST(pci_functions)
+{
+	ck_assert_int_eq(read_more("pci_permissive=1\npci_msitranslate=0\n"
+				   "pci=['03:00.0@5,permissive=0', 'model=testcard']\n"),
+			 0);
+	ck_assert_uint_eq(s.run.nr_devices, 2);
+	ck_assert_ptr_eq(s.run.device[1].kind, &pci_kind);
+	ck_assert_str_eq(s.run.device[0].spec, "03:00.0@5,permissive=0");
+	ck_assert_uint_eq(s.run.pci_defaults.permissive, 1);
+	ck_assert(guest_wants_hole(&s.run));
+	ck_assert(!guest_shares_memory(&s.run));
+	ck_assert_uint_eq(warnings, 0);
+	again();
+	ck_assert_int_eq(read_more("e820_host=1\n"), 0);
+	ck_assert(guest_wants_hole(&s.run));
+	again();
+	ck_assert_int_eq(read_more("pci=['vfio-user=/x']\n"), 0);
+	ck_assert(guest_shares_memory(&s.run));
+	again();
+	ck_assert_int_eq(read_more("pci=['03:00.0@5,colour=red']\n"), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "f.cfg:3"));
+	again();
+	ck_assert_int_eq(read_more("pci_permissive=2\n"), -EINVAL);
+	again();
+	ck_assert_int_eq(read_more(""), 0);
+	ck_assert(!guest_wants_hole(&s.run));
+}
+END_TEST
+
 START_TEST(time_offsets)
 {
 	ck_assert_int_eq(read_more("rtc_timeoffset=3600"), 0);
@@ -564,6 +593,7 @@ int main(void)
 		uuids,
 		actions,
 		disks,
+		pci_functions,
 		pinned_cpus,
 		time_offsets,
 		bootloaders,
