@@ -5,8 +5,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "devices/device.h"
 #include "devices/pci/pciback_internal.h"
+
+void pciback_later(struct pciback *p)
+{
+	eventfd_write(p->later_fd, 1);
+}
+
+static void on_later(void *arg, uint32_t events)
+{
+	struct pciback *p = arg;
+	eventfd_t n;
+
+	if (eventfd_read(p->later_fd, &n))
+		return;
+	pciback_aer_begin(p);
+	pciback_pump(p);
+}
 
 struct pciback *pciback_create(const struct pciback_params *params)
 {
@@ -15,6 +35,12 @@ struct pciback *pciback_create(const struct pciback_params *params)
 	if (!p)
 		return NULL;
 	p->params = *params;
+	p->later_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->later_fd < 0 || event_loop_add(params->loop, p->later_fd, EPOLLIN, on_later, p)) {
+		close(p->later_fd);
+		free(p);
+		return NULL;
+	}
 	p->event_fd = p->recovery.timer_fd = p->late.timer_fd = -1;
 	p->patience_seconds = PCIBACK_PATIENCE_SECONDS;
 	domain_raise_pirqs(params->host->domain);
@@ -54,6 +80,8 @@ void pciback_destroy(struct pciback *p)
 	}
 	pciback_aer_close(p);
 	pciback_late_close(p);
+	event_loop_del(p->params.loop, p->later_fd);
+	close(p->later_fd);
 	free(p);
 }
 
@@ -68,7 +96,8 @@ static void on_leave(void *owner)
 {
 	struct pci_fn *fn = owner;
 
-	pciback_remove(fn->pciback, &fn->f, false);
+	fn->unwanted = true;
+	pciback_later(fn->pciback);
 }
 
 static bool host_address_used(const struct pciback *p, const struct host_bdf *b)

@@ -35,8 +35,8 @@ struct pciback_options {
 	int vslot;	 /* 0 to 31: "@vslot", of PCIBACK_VPCI only; -1: the first free one */
 	bool permissive; /* a register that no rule guards may be written */
 	bool msitranslate, power_mgmt; /* of no effect, as with PV guests of xl */
-	bool rdm_relaxed;		  /* the same */
-	const char *name;		  /* xl's name=; NULL: none */
+	bool rdm_relaxed;	       /* the same */
+	const char *name;	       /* xl's name=; NULL: none */
 };
 
 struct pciback_function {
@@ -57,7 +57,7 @@ struct pciback_params {
 	void *arg;
 };
 
-/* Has no functions yet, and writes nothing. NULL: out of memory. */
+/* Has no functions yet, and writes nothing. NULL: out of memory, or of descriptors. */
 struct pciback *pciback_create(const struct pciback_params *params);
 /* With all functions, at once. NULL is accepted. */
 void pciback_destroy(struct pciback *p);

@@ -222,19 +222,28 @@ void pciback_error(struct pci_fn *fn, enum pci_aer_severity severity)
 	struct pciback *p = fn->pciback;
 	struct pci_recovery *r = &p->recovery;
 
-	/* Nobody needs to do anything about one that was corrected. */
 	if (severity == PCI_AER_CORRECTABLE) {
-		conf_space_clear_errors(&fn->conf, true);
+		fn->corrected = true;
+	} else if (r->fn == fn && (r->fatal || severity != PCI_AER_FATAL)) {
+		/* An error on the way out of another that is as bad is the same one. */
 		return;
+	} else {
+		if (!fn->has_error || severity == PCI_AER_FATAL)
+			fn->error = severity;
+		fn->has_error = true;
 	}
-	/* An error on the way out of another that is as bad is the same one. */
-	if (p->ending || !p->live || !open_timer(p) ||
-	    (r->fn == fn && (r->fatal || severity != PCI_AER_FATAL)))
-		return;
-	if (!fn->has_error || severity == PCI_AER_FATAL)
-		fn->error = severity;
-	fn->has_error = true;
-	if (!r->fn)
+	pciback_later(p);
+}
+
+void pciback_aer_begin(struct pciback *p)
+{
+	/* Nobody needs to do anything about one that was corrected. */
+	for (unsigned i = 0; i < p->nr; i++)
+		if (p->fn[i]->corrected && p->fn[i]->f.device) {
+			p->fn[i]->corrected = false;
+			conf_space_clear_errors(&p->fn[i]->conf, true);
+		}
+	if (p->live && !p->recovery.fn && open_timer(p))
 		go_on(p, 0);
 }
 

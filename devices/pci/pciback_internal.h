@@ -26,7 +26,7 @@ struct pci_fn {
 	bool exported;		      /* the guest may use it */
 	bool unwanted;		      /* it is to be removed */
 	/* An error that the frontend is yet to be told of, or is told of now. */
-	bool has_error;
+	bool has_error, corrected;
 	enum pci_aer_severity error;
 };
 
@@ -56,6 +56,8 @@ struct pciback {
 	int event_fd;
 	struct pci_recovery recovery;
 	unsigned patience_seconds;
+	/* What a device said from within itself is dealt with from the loop. */
+	int later_fd;
 	/* An answer that is not yet given. */
 	struct {
 		int timer_fd; /* -1: there was none yet */
@@ -73,7 +75,7 @@ static inline struct pciback *pciback_of(struct backend *b)
 /* ---- pciback.c ---- */
 /* The device goes; what xenstore has of it stays. */
 void pciback_release(struct pciback *p, struct pci_fn *fn);
-struct pci_fn *pciback_fn_at(const struct pciback *p, unsigned i);
+void pciback_later(struct pciback *p);
 
 /* ---- pciback_xenbus.c ---- */
 extern const struct backend_class pciback_class;
@@ -110,6 +112,8 @@ void pciback_inspect(struct backend *b, struct json_t *device, unsigned what);
 
 /* ---- pciback_aer.c ---- */
 void pciback_error(struct pci_fn *fn, enum pci_aer_severity severity);
+/* Deals with what pciback_error() was told, when nothing else is under way. */
+void pciback_aer_begin(struct pciback *p);
 /* The frontend notified us: maybe it has answered. */
 void pciback_aer_answered(struct pciback *p);
 /* The frontend is gone (fn NULL), or a function: nobody answers any more. */

@@ -170,7 +170,8 @@ static bool do_op(struct pciback *p)
 		op.value ^= (uint32_t)fault_value(&f, 1);
 	PROBE_HIT(p->b.domain, pci_op, op.cmd, op.domain, op.bus, op.devfn, op.offset, op.size,
 		  op.value, (uint64_t)(int64_t)op.err);
-	if (faulty && f.kind == FAULT_DELAY && pciback_answer_in(p, &op, fault_value(&f, 100000000)))
+	if (faulty && f.kind == FAULT_DELAY &&
+	    pciback_answer_in(p, &op, fault_value(&f, 100000000)))
 		return false;
 	if (pciback_put_off(p, fn, &op))
 		return false;

@@ -53,9 +53,8 @@ static int publish_fn(struct pciback *p, unsigned i)
 	if (fn->name[0])
 		backend_write(&p->b, key(k, "name", i), "%s", fn->name);
 	backend_write(&p->b, key(k, "opts", i),
-		      "msitranslate=%d,power_mgmt=%d,permissive=%d,rdm_policy=%s",
-		      o->msitranslate, o->power_mgmt, o->permissive,
-		      o->rdm_relaxed ? "relaxed" : "strict");
+		      "msitranslate=%d,power_mgmt=%d,permissive=%d,rdm_policy=%s", o->msitranslate,
+		      o->power_mgmt, o->permissive, o->rdm_relaxed ? "relaxed" : "strict");
 	set_state(p, i, XenbusStateInitialising);
 	fn->published = true;
 	return backend_write(&p->b, "num_devs", "%u", i + 1);

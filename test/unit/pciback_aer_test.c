@@ -34,6 +34,13 @@ static void teardown(void)
 	pf_free(f);
 }
 
+/* The device's call; what follows from it happens in the loop. */
+static void report(struct pci_device *d, enum pci_aer_severity severity)
+{
+	pci_aer(d, severity);
+	pf_run(f);
+}
+
 static bool asked(void)
 {
 	return f->page->flags & XEN_PCIB_active;
@@ -74,7 +81,7 @@ static bool failed(void)
 START_TEST(not_fatal_and_recovered)
 {
 	pci_config_report_uncorrectable(&s->config, PCI_ERR_UNC_COMP_TIME, NULL);
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 	/* An event without an answer. */
 	pf_notify(f);
@@ -96,7 +103,7 @@ END_TEST
 
 START_TEST(needs_a_reset)
 {
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 	answer(NEED_RESET);
 	expect(XEN_PCI_OP_aer_slotreset, NORMAL);
@@ -105,7 +112,7 @@ START_TEST(needs_a_reset)
 	answer(NONE);
 	idle();
 	/* Asked for in the second step. */
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	answer(CAN_RECOVER);
 	answer(NEED_RESET);
 	expect(XEN_PCI_OP_aer_slotreset, NORMAL);
@@ -124,7 +131,7 @@ START_TEST(fatal_resets_the_function)
 			 0);
 	ck_assert_int_eq(pf_op(f, &op), 0);
 	uint32_t bar = pci_config_get(&s->config, PCI_BASE_ADDRESS_0, 4);
-	pci_aer(&s->d, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_FATAL);
 	expect(XEN_PCI_OP_aer_detected, FROZEN);
 	ck_assert_uint_eq(s->resets, 0);
 	answer(NEED_RESET);
@@ -146,7 +153,7 @@ END_TEST
 START_TEST(a_reset_that_fails)
 {
 	s->refuses = -EIO;
-	pci_aer(&s->d, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_FATAL);
 	expect(XEN_PCI_OP_aer_detected, FROZEN);
 	answer(NEED_RESET);
 	expect(XEN_PCI_OP_aer_detected, PERM_FAILURE);
@@ -172,7 +179,7 @@ START_TEST(answers_that_give_up)
 		{0x7fffffff, false, XEN_PCI_OP_aer_detected, PERM_FAILURE},
 	};
 
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 	answer(odd[_i].answer);
 	expect(odd[_i].next, odd[_i].err);
@@ -190,7 +197,7 @@ END_TEST
 START_TEST(corrected_by_itself)
 {
 	pci_config_report_correctable(&s->config, PCI_ERR_COR_BAD_TLP);
-	pci_aer(&s->d, PCI_AER_CORRECTABLE);
+	report(&s->d, PCI_AER_CORRECTABLE);
 	idle();
 	ck_assert_uint_eq(pci_config_get(&s->config, s->config.aer + PCI_ERR_COR_STATUS, 4), 0);
 	ck_assert_uint_eq(pci_config_get(&s->config, s->config.pcie + PCI_EXP_DEVSTA, 2), 0);
@@ -200,7 +207,7 @@ END_TEST
 START_TEST(a_frontend_without_a_handler)
 {
 	f->page->flags = 0;
-	pci_aer(&s->d, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_FATAL);
 	ck_assert_uint_eq(f->page->flags, 0);
 	ck_assert(!pf_notified(f));
 	ck_assert(failed());
@@ -212,7 +219,7 @@ END_TEST
 START_TEST(nobody_is_there)
 {
 	pf_state(f, XenbusStateClosed);
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	ck_assert(failed());
 	ck_assert_ptr_null(f->pciback->recovery.fn);
 }
@@ -232,7 +239,7 @@ static void wait_unanswered(uint64_t nr)
 START_TEST(a_guest_that_never_answers)
 {
 	f->pciback->patience_seconds = 1;
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 	/* Its requests are served meanwhile. */
 	ck_assert_uint_eq(pf_get(f, 8, 0, 2), 0x1234);
@@ -247,7 +254,7 @@ START_TEST(a_guest_that_never_answers)
 	ck_assert_int_eq(f->page->aer_op.err, NONE);
 	/* The next one is asked about again. */
 	f->pciback->patience_seconds = 300;
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 }
 END_TEST
@@ -263,13 +270,13 @@ START_TEST(errors_of_several_functions)
 {
 	struct pci_device *other = pciback_at(f->pciback, 0)->device;
 
-	pci_aer(&s->d, PCI_AER_NONFATAL);
-	pci_aer(&s->d, PCI_AER_NONFATAL); /* the same one */
-	pci_aer(other, PCI_AER_NONFATAL);
-	pci_aer(other, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL); /* the same one */
+	report(other, PCI_AER_NONFATAL);
+	report(other, PCI_AER_FATAL);
 	expect(XEN_PCI_OP_aer_detected, NORMAL);
 	/* A worse one, meanwhile. */
-	pci_aer(&s->d, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_FATAL);
 	answer(RECOVERED);
 	expect(XEN_PCI_OP_aer_resume, NORMAL);
 	answer(RECOVERED);
@@ -300,7 +307,7 @@ START_TEST(a_reset_with_an_error)
 	ops = *s->d.ops;
 	ops.reset = reset_with_error;
 	s->d.ops = &ops;
-	pci_aer(&s->d, PCI_AER_FATAL);
+	report(&s->d, PCI_AER_FATAL);
 	answer(RECOVERED);
 	expect(XEN_PCI_OP_aer_resume, NORMAL);
 	answer(NONE);
@@ -312,8 +319,8 @@ START_TEST(the_function_goes_meanwhile)
 {
 	struct pci_device *other = pciback_at(f->pciback, 0)->device;
 
-	pci_aer(&s->d, PCI_AER_NONFATAL);
-	pci_aer(other, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
+	report(other, PCI_AER_NONFATAL);
 	ck_assert_int_eq(pciback_remove(f->pciback, pciback_at(f->pciback, 1), true), 0);
 	/* The frontend still works on the first request. */
 	ck_assert_uint_eq(f->page->aer_op.devfn, 8);
@@ -326,14 +333,14 @@ END_TEST
 
 START_TEST(the_frontend_goes_meanwhile)
 {
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	ck_assert(asked());
 	pf_state(f, XenbusStateClosed);
 	ck_assert_ptr_null(f->pciback->recovery.fn);
 	pf_state(f, XenbusStateInitialising);
 	pf_connect(f);
 	ck_assert(!asked());
-	pci_aer(&s->d, PCI_AER_NONFATAL);
+	report(&s->d, PCI_AER_NONFATAL);
 	ck_assert(asked());
 }
 END_TEST

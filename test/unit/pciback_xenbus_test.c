@@ -451,9 +451,25 @@ START_TEST(a_device_that_leaves_by_itself)
 	pf_connect(f);
 	pci_leave(&s->d);
 	pci_leave(&s->d);
+	pf_run(f);
 	pf_is(f, "state-0", "5");
 	ck_assert_uint_eq(pf_state(f, XenbusStateReconfiguring), XenbusStateReconfigured);
 	ck_assert_uint_eq(f->gone, 1);
+}
+END_TEST
+
+/* Without a frontend it goes at once, but not from within its own call. */
+START_TEST(a_device_that_leaves_unseen)
+{
+	struct soft_function *s = pf_add(f, "0000:03:00.0");
+	bool gone = false;
+
+	s->gone = &gone;
+	pci_leave(&s->d);
+	ck_assert(!gone);
+	pf_run(f);
+	ck_assert(gone);
+	ck_assert(!xenstore_exists(f->xs, PF_BE));
 }
 END_TEST
 
@@ -523,6 +539,7 @@ int main(void)
 		the_last_function_takes_the_bus_with_it,
 		the_last_function_of_a_guest_without_a_driver,
 		a_device_that_leaves_by_itself,
+		a_device_that_leaves_unseen,
 		frontends_that_reconfigure_themselves,
 		the_frontends_directory_goes,
 		found_by_address_and_name,
