@@ -297,6 +297,23 @@ START_TEST(pauses_and_late_looks)
 }
 END_TEST
 
+static void starve(void)
+{
+	vcpu_runstate_change(in_t->d->vcpu[0], RUNSTATE_runnable, in_t->now - WATCH_TICK_NS + 1);
+}
+
+/* A vcpu that has no processor cannot notify anybody. */
+START_TEST(a_starved_guest)
+{
+	toy_ring.req_prod = 3;
+	pass(SECONDS - 2, NULL);
+	pass(100, starve);
+	NONE();
+	pass(4, NULL);
+	ONE("not taken", "not taken for 10 s");
+}
+END_TEST
+
 START_TEST(a_ring_that_goes)
 {
 	toy_ring.req_prod = 3;
@@ -554,6 +571,7 @@ int main(void)
 		responses_that_the_guest_leaves,
 		rings_that_may_stand_still,
 		pauses_and_late_looks,
+		a_starved_guest,
 		a_ring_that_goes,
 		a_lost_event,
 		events_that_are_not_lost,

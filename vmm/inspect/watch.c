@@ -138,7 +138,8 @@ void watchdog_tick(struct watchdog *w, uint64_t now)
 	w->step = gone < 2 * WATCH_TICK_NS ? gone : 2 * WATCH_TICK_NS;
 	if (d->pause_count || is_debugged(d))
 		return;
-	w->clock += w->step ? w->step : 1;
+	uint64_t had = watch_count_time(w);
+	w->clock += had ? had : 1;
 	json_t *devices = inspect_devices(&w->target, 0);
 	watch_rings(w, devices);
 	watch_events(w, devices);

@@ -3,8 +3,9 @@
  * who waits for whom: rings, events, xenstore states, grants. Each trouble is reported once
  * when it has lasted for its limit, and once when it is over.
  *
- * It counts time by a clock of its own that stands still while the domain is paused, and
- * while the event loop, which it runs in, was kept from running.
+ * It counts time by a clock of its own that stands still while the domain is paused, while a
+ * vcpu waits for a processor of the host, and while the event loop, which it runs in, was
+ * kept from running.
  */
 #ifndef VMM_INSPECT_WATCH_H
 #define VMM_INSPECT_WATCH_H

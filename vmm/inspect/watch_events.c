@@ -10,23 +10,42 @@
 #define LOST_NS 1000000000ull
 
 /* Time in which the vcpu could have had an upcall: what it ran, or all when it is blocked.
- * One that the host keeps waiting for a processor has none. */
-static void count_time(struct watchdog *w, struct vcpu *v)
+ * Returns how long it waited for a processor of the host. */
+static uint64_t count_time(struct watchdog *w, struct vcpu *v)
 {
 	struct vcpu_memory *m = &w->vcpu[v->id];
 	uint32_t pause = atomic_load(&v->pause_flags);
 	struct vcpu_runstate_info r;
+	uint64_t waited = 0;
 
 	vcpu_runstate_get(v, v->domain->ops->system_time(v->domain), &r);
-	uint64_t ran = r.time[RUNSTATE_running];
+	uint64_t ran = r.time[RUNSTATE_running], runnable = r.time[RUNSTATE_runnable];
 	if (m->known && pause == VPF_BLOCKED)
 		m->clock += w->step;
 	else if (m->known && !pause && ran > m->run_ns)
 		m->clock += ran - m->run_ns < w->step ? ran - m->run_ns : w->step;
+	if (m->known && runnable > m->runnable_ns)
+		waited = runnable - m->runnable_ns;
 	if (!m->known)
 		m->clock = 1;
 	m->known = true;
 	m->run_ns = ran;
+	m->runnable_ns = runnable;
+	return waited;
+}
+
+uint64_t watch_count_time(struct watchdog *w)
+{
+	struct domain *d = w->target.guest->domain;
+	uint64_t most = 0;
+	struct vcpu *v;
+
+	for_each_vcpu (d, v) {
+		uint64_t waited = count_time(w, v);
+
+		most = waited > most ? waited : most;
+	}
+	return most < w->step ? w->step - most : 0;
 }
 
 struct waiting {
@@ -79,8 +98,6 @@ void watch_events(struct watchdog *w, const json_t *devices)
 	struct inspect_holders *h = NULL;
 	struct vcpu *v;
 
-	for_each_vcpu (d, v)
-		count_time(w, v);
 	unsigned nr = collect(d, all, MAX_WAITING);
 	for (unsigned i = 0; i < nr; i++) {
 		v = d->vcpu[all[i].vcpu];

@@ -21,7 +21,7 @@ struct ring_memory {
 
 struct vcpu_memory {
 	uint64_t clock; /* counts while it runs, or while it is blocked */
-	uint64_t run_ns;
+	uint64_t run_ns, runnable_ns;
 	bool known;
 };
 
@@ -62,6 +62,9 @@ void watch_hold(struct watchdog *w, const char *rule, const char *what, uint64_t
 		uint64_t clock, uint64_t limit, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 
+/* Counts the vcpus' clocks on; returns the part of the step in which none of them waited
+ * for a processor. First in every look. */
+uint64_t watch_count_time(struct watchdog *w);
 void watch_rings(struct watchdog *w, const json_t *devices);
 void watch_events(struct watchdog *w, const json_t *devices);
 void watch_states(struct watchdog *w, const json_t *devices);
