@@ -185,13 +185,12 @@ static int fill(const struct inspect_target *t, unsigned nr, const char *const *
 		struct error *err)
 {
 	struct domain *d = t->guest->domain;
-	json_t *grants = json_array();
 	struct rows rows;
 
 	if (nr && strcmp(arg[0], "all"))
 		return error_set(err, -EINVAL, "'grants' takes 'all', or nothing, not '%.40s'",
 				 arg[0]);
-	json_t *devices = inspect_devices(t, INSPECT_GRANTS);
+	json_t *devices = inspect_devices(t, INSPECT_GRANTS), *grants = json_array();
 	struct inspect_holders *h = inspect_holders_new(devices);
 	collect(d, nr, &rows);
 	uint64_t now = d->ops->system_time(d);
