@@ -66,6 +66,7 @@ help:
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
+	@echo 'make check-pci     PCI functions: fio on NVMe, errors, functions come and go (RUNS=100)'
 	@echo 'make check-net     an interface comes and goes in a running guest (RUNS=300)'
 	@echo 'make bench-net     TCP of a guest, behind the NAT and on a cable to another (SIZE=MiB)'
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
@@ -197,6 +198,13 @@ check-fio: needs-test
 	@test/lib/needs.sh bench
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites test/linux/fio.sh
+
+# NVMe under an unmodified driver, AER, functions that come and go.
+.PHONY: check-pci
+check-pci: needs-test
+	@test/lib/needs.sh bench
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites test/linux/pci_nvme.sh test/linux/pci_errors.sh "test/linux/pci_hotplug.sh $(or $(RUNS),100)"
 
 # An interface is attached to a running guest and detached, many times.
 .PHONY: check-net

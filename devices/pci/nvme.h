@@ -102,7 +102,6 @@ struct nvme_sq {
 	uint64_t base;
 	unsigned in_flight;
 	struct nvme_request *deletion; /* of the queue: waits for what is in flight */
-	const struct nvme_command *entry;
 };
 
 struct nvme_cq {
@@ -112,8 +111,7 @@ struct nvme_cq {
 	uint64_t base;
 	unsigned nr_sqs;
 	struct nvme_request *full, **full_tail; /* completions that have no room */
-	struct nvme_completion *entry;
-	_Atomic uint32_t tail; /* others look at it for INTx */
+	_Atomic uint32_t tail;			/* others look at it for INTx */
 };
 
 struct nvme_options {
@@ -192,9 +190,11 @@ struct nvme {
 	struct nvme_error_log_page error_log[NVME_ERROR_LOG];
 	uint64_t nr_errors;
 	unsigned reported; /* of the host's errors */
-	/* DBBUF: the guest's doorbells in memory, and up to where we have looked; NULL: off. */
+	/* DBBUF: pages of the guest with its doorbells, and with up to where we have looked,
+	 * which we remember. */
+	bool has_shadows;
 	uint64_t shadow_base, seen_base;
-	uint32_t *shadow, *seen;
+	uint32_t seen[2 * NVME_MAX_QUEUES];
 };
 
 /* ---- nvme_regs.c ---- */
@@ -224,8 +224,6 @@ void nvme_cq_delete(struct nvme *n, struct nvme_cq *cq);
 void nvme_sq_delete(struct nvme *n, struct nvme_sq *sq); /* nothing may be in flight */
 /* Takes the doorbells; begins commands. True: it did anything. */
 bool nvme_queues_serve(struct nvme *n);
-/* Before the thread sleeps: asks the guest to ring. True: there is more to do. */
-bool nvme_queues_sleep(struct nvme *n);
 /* The command is done, with r->status and r->result: tells the guest; frees r. */
 void nvme_complete(struct nvme_request *r, uint16_t status);
 /* A completion of a command that has no request any more. */
@@ -237,6 +235,21 @@ void nvme_intx_update(struct nvme *n);
 void nvme_set_mode(struct nvme *n, enum nvme_interrupts mode, unsigned nr_msi);
 /* The status of a failure on the host's side. */
 uint16_t nvme_host_status(const struct nvme_request *r, int rc);
+
+/* Posts completions that had no room, as far as there is some now. */
+void nvme_post_waiting(struct nvme *n, struct nvme_cq *cq);
+
+/* ---- nvme_doorbell.c ---- */
+/* What rang. True: something did. */
+bool nvme_doorbells_take(struct nvme *n);
+/* Before the thread sleeps: asks the guest to ring. True: there is more to do. */
+bool nvme_queues_sleep(struct nvme *n);
+/* From now on the doorbells of I/O queues are words in these pages. */
+void nvme_shadows_begin(struct nvme *n, uint64_t shadow, uint64_t seen);
+/* The doorbell, by its index, of a queue that is new. */
+void nvme_shadow_init(struct nvme *n, unsigned doorbell);
+/* cq->head as memory says; posts nothing. */
+void nvme_shadow_head(struct nvme *n, struct nvme_cq *cq);
 
 /* ---- nvme_prp.c ---- */
 /* r's data of len bytes: its pages are the guest's until r is freed, and r->iov names them.

@@ -123,30 +123,26 @@ static uint16_t async_event(struct nvme_request *r) /* 5.2 */
 	return NVME_LATER;
 }
 
+static bool is_memory(struct nvme *n, uint64_t page)
+{
+	void *p = pci_dma_map(&n->d, page, NVME_PAGE, true);
+
+	if (p)
+		pci_dma_unmap(&n->d, page, true);
+	return p;
+}
+
 static uint16_t doorbell_buffers(struct nvme_request *r) /* 5.7 */
 {
 	struct nvme *n = r->n;
 
 	if (r->cmd.prp1 % NVME_PAGE || r->cmd.prp2 % NVME_PAGE)
 		return NVME_SC_PRP_INVALID_OFFSET;
-	if (n->shadow)
+	if (n->has_shadows)
 		return NVME_SC_CMD_SEQ_ERROR;
-	uint32_t *shadow = pci_dma_map(&n->d, r->cmd.prp1, NVME_PAGE, true);
-	uint32_t *seen = pci_dma_map(&n->d, r->cmd.prp2, NVME_PAGE, true);
-	if (!shadow || !seen) {
-		if (shadow)
-			pci_dma_unmap(&n->d, r->cmd.prp1, true);
-		if (seen)
-			pci_dma_unmap(&n->d, r->cmd.prp2, true);
+	if (!is_memory(n, r->cmd.prp1) || !is_memory(n, r->cmd.prp2))
 		return NVME_SC_DATA_XFER_ERROR;
-	}
-	/* From here on memory counts: it begins with what the doorbells say now. */
-	for (unsigned i = 2; i < 2 * NVME_MAX_QUEUES; i++)
-		shadow[i] = seen[i] = n->doorbell[i];
-	n->shadow = shadow;
-	n->seen = seen;
-	n->shadow_base = r->cmd.prp1;
-	n->seen_base = r->cmd.prp2;
+	nvme_shadows_begin(n, r->cmd.prp1, r->cmd.prp2);
 	return 0;
 }
 

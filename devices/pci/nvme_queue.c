@@ -1,36 +1,27 @@
 /*
- * NVMe: submission and completion queues (1.4, 4.1), doorbells in memory (7.13), interrupts.
+ * NVMe: submission and completion queues (1.4, 4.1), and interrupts.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "devices/pci/nvme.h"
-#include "pvabi/pvabi.h"
 
 #define BURST 32 /* commands of a queue before the next one's turn */
 
 /* ---- making and deleting ---- */
 
-/* A queue's pages are held as long as it exists: their frames follow each other, and so they
- * do in our memory. */
-static void *map_queue(struct nvme *n, uint64_t base, size_t size, bool write)
+/*
+ * The guest's pages are looked up at every access, as an IOMMU does: a queue keeps no hold on
+ * them. What a driver has forgotten may be a page table by now; then the queue is no
+ * memory any more, and that is fatal for the controller.
+ */
+static bool is_memory(struct nvme *n, uint64_t base, size_t size, bool write)
 {
 	for (size_t done = 0; done < size; done += NVME_PAGE) {
-		if (pci_dma_map(&n->d, base + done, 1, write))
-			continue;
-		while (done) {
-			done -= NVME_PAGE;
-			pci_dma_unmap(&n->d, base + done, write);
-		}
-		return NULL;
-	}
-	return frame_ptr(n->d.host->domain, base / NVME_PAGE);
-}
-
-static void unmap_queue(struct nvme *n, uint64_t base, size_t size, bool write)
-{
-	for (size_t done = 0; done < size; done += NVME_PAGE)
+		if (!pci_dma_map(&n->d, base + done, 1, write))
+			return false;
 		pci_dma_unmap(&n->d, base + done, write);
+	}
+	return true;
 }
 
 static uint16_t check_queue(const struct nvme *n, uint64_t base, uint32_t size)
@@ -38,15 +29,6 @@ static uint16_t check_queue(const struct nvme *n, uint64_t base, uint32_t size)
 	if (size < 2 || size > n->options.entries)
 		return NVME_SPECIFIC(NVME_SC_QUEUE_SIZE);
 	return base % NVME_PAGE ? NVME_SC_PRP_INVALID_OFFSET : 0;
-}
-
-/* What the guest has in memory for a doorbell of a queue that is new: as in the BAR. */
-static void init_shadow(struct nvme *n, unsigned doorbell)
-{
-	n->doorbell[doorbell] = 0;
-	atomic_fetch_and(&n->rung[doorbell % 2], ~(1ull << doorbell / 2));
-	if (n->shadow && doorbell >= 2)
-		n->shadow[doorbell] = n->seen[doorbell] = 0;
 }
 
 uint16_t nvme_cq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t size, unsigned vector,
@@ -57,10 +39,9 @@ uint16_t nvme_cq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t siz
 
 	if (status)
 		return status;
-	void *entry = map_queue(n, base, size * sizeof(*cq->entry), true);
-	if (!entry)
+	if (!is_memory(n, base, size * sizeof(struct nvme_completion), true))
 		return NVME_SC_DATA_XFER_ERROR;
-	init_shadow(n, 2 * id + 1);
+	nvme_shadow_init(n, 2 * id + 1);
 	pthread_mutex_lock(&n->irq_lock);
 	*cq = (struct nvme_cq){.exists = true,
 			       .interrupts = interrupts,
@@ -68,8 +49,7 @@ uint16_t nvme_cq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t siz
 			       .id = (uint16_t)id,
 			       .vector = (uint16_t)vector,
 			       .size = size,
-			       .base = base,
-			       .entry = entry};
+			       .base = base};
 	pthread_mutex_unlock(&n->irq_lock);
 	cq->full_tail = &cq->full;
 	return 0;
@@ -82,17 +62,15 @@ uint16_t nvme_sq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t siz
 
 	if (status)
 		return status;
-	const void *entry = map_queue(n, base, size * sizeof(*sq->entry), false);
-	if (!entry)
+	if (!is_memory(n, base, size * sizeof(struct nvme_command), false))
 		return NVME_SC_DATA_XFER_ERROR;
 	*sq = (struct nvme_sq){.exists = true,
 			       .id = (uint16_t)id,
 			       .cq_id = (uint16_t)cq,
 			       .size = size,
-			       .base = base,
-			       .entry = entry};
+			       .base = base};
 	n->cq[cq].nr_sqs++;
-	init_shadow(n, 2 * id);
+	nvme_shadow_init(n, 2 * id);
 	return 0;
 }
 
@@ -102,7 +80,6 @@ void nvme_sq_delete(struct nvme *n, struct nvme_sq *sq)
 		return;
 	n->cq[sq->cq_id].nr_sqs--;
 	sq->exists = false;
-	unmap_queue(n, sq->base, sq->size * sizeof(*sq->entry), false);
 }
 
 static void free_request(struct nvme_request *r)
@@ -127,7 +104,6 @@ void nvme_cq_delete(struct nvme *n, struct nvme_cq *cq)
 	cq->exists = false;
 	pthread_mutex_unlock(&n->irq_lock);
 	nvme_intx_update(n);
-	unmap_queue(n, cq->base, cq->size * sizeof(*cq->entry), true);
 }
 
 /* ---- completions ---- */
@@ -139,37 +115,41 @@ static bool has_room(const struct nvme_cq *cq)
 
 static void write_entry(struct nvme *n, struct nvme_cq *cq, const struct nvme_request *r)
 {
-	struct nvme_completion *e = &cq->entry[cq->tail];
+	uint64_t at = cq->base + cq->tail * sizeof(struct nvme_completion);
+	struct nvme_completion *e = pci_dma_map(&n->d, at, sizeof(*e), true);
 	uint16_t status = (uint16_t)(r->status << 1 | cq->phase);
 
+	if (!e) {
+		nvme_die(n, "a completion queue is no memory any more");
+		return;
+	}
 	e->result = r->result;
 	e->reserved = 0;
 	e->sq_head = r->sq_head;
 	e->sq_id = r->sq_id;
 	e->cid = r->cmd.cid;
 	__atomic_store_n(&e->status, status, __ATOMIC_RELEASE);
+	pci_dma_unmap(&n->d, at, true);
 	if (cq->tail + 1 == cq->size)
 		cq->phase = !cq->phase;
 	cq->tail = (cq->tail + 1) % cq->size;
 	cq->raise = true;
 }
 
-/* The guest's head of a queue in memory. */
-static void look_at_head(struct nvme *n, struct nvme_cq *cq);
-
 static void post(struct nvme_request *r)
 {
 	struct nvme *n = r->n;
 	struct nvme_cq *cq = &n->cq[r->cq_id];
 
-	if (!n->enabled || !cq->exists) {
+	/* The pages are the guest's again before it is told. */
+	nvme_unmap_data(r);
+	if (!n->enabled || n->dead || !cq->exists) {
 		free_request(r);
 		return;
 	}
 	if (!has_room(cq))
-		look_at_head(n, cq);
+		nvme_shadow_head(n, cq);
 	if (cq->full || !has_room(cq)) {
-		nvme_unmap_data(r);
 		r->next = NULL;
 		*cq->full_tail = r;
 		cq->full_tail = &r->next;
@@ -180,7 +160,7 @@ static void post(struct nvme_request *r)
 }
 
 /* Those that had no room before. */
-static void post_waiting(struct nvme *n, struct nvme_cq *cq)
+void nvme_post_waiting(struct nvme *n, struct nvme_cq *cq)
 {
 	while (cq->full && has_room(cq)) {
 		struct nvme_request *r = cq->full;
@@ -314,135 +294,6 @@ void nvme_interrupts(struct nvme *n)
 		nvme_intx_update(n);
 }
 
-/* ---- doorbells ---- */
-
-static void bad_value(struct nvme *n)
-{
-	nvme_event(n, NVME_AER_ERROR, NVME_AER_ERROR_INVALID_DB_VAL, NVME_LOG_LID_ERROR);
-}
-
-static bool set_tail(struct nvme *n, struct nvme_sq *sq, uint32_t tail)
-{
-	if (tail == sq->tail)
-		return false;
-	if (tail >= sq->size) {
-		bad_value(n);
-		return false;
-	}
-	sq->tail = tail;
-	return true;
-}
-
-static bool set_head(struct nvme *n, struct nvme_cq *cq, uint32_t head)
-{
-	if (head == cq->head)
-		return false;
-	/* Not beyond what was posted. */
-	if (head >= cq->size ||
-	    (head + cq->size - cq->head) % cq->size > (cq->tail + cq->size - cq->head) % cq->size) {
-		bad_value(n);
-		return false;
-	}
-	cq->head = head;
-	post_waiting(n, cq);
-	return true;
-}
-
-static uint32_t shadow_of(const struct nvme *n, unsigned doorbell)
-{
-	return __atomic_load_n(&n->shadow[doorbell], __ATOMIC_ACQUIRE) & 0xffff;
-}
-
-static void look_at_head(struct nvme *n, struct nvme_cq *cq)
-{
-	if (!n->shadow || !cq->id)
-		return;
-	uint32_t head = shadow_of(n, 2 * cq->id + 1);
-
-	n->doorbell[2 * cq->id + 1] = head;
-	/* The caller posts next: this must not post, too. */
-	if (head < cq->size &&
-	    (head + cq->size - cq->head) % cq->size <= (cq->tail + cq->size - cq->head) % cq->size)
-		cq->head = head;
-}
-
-/* Those of the BAR. */
-static bool take_doorbells(struct nvme *n)
-{
-	bool did = false;
-
-	for (unsigned is_head = 0; is_head < 2; is_head++) {
-		uint64_t rung = atomic_exchange(&n->rung[is_head], 0);
-
-		for (; rung; rung &= rung - 1) {
-			unsigned id = (unsigned)__builtin_ctzll(rung);
-			uint32_t val = n->doorbell[2 * id + is_head];
-			bool exists = is_head ? n->cq[id].exists : n->sq[id].exists;
-
-			did = true;
-			if (!n->enabled)
-				continue;
-			if (!exists)
-				n->bad_doorbell = true;
-			else if (n->shadow && id)
-				continue; /* what memory says counts */
-			else if (is_head)
-				set_head(n, &n->cq[id], val);
-			else
-				set_tail(n, &n->sq[id], val);
-		}
-	}
-	if (atomic_exchange(&n->bad_doorbell, false) && n->enabled) {
-		nvme_event(n, NVME_AER_ERROR, NVME_AER_ERROR_INVALID_DB_REG, NVME_LOG_LID_ERROR);
-		did = true;
-	}
-	return did;
-}
-
-/* Those in memory. */
-static bool take_shadows(struct nvme *n)
-{
-	bool did = false;
-
-	for (unsigned i = 1; n->shadow && i < NVME_MAX_QUEUES; i++) {
-		struct nvme_sq *sq = &n->sq[i];
-		struct nvme_cq *cq = &n->cq[i];
-
-		if (sq->exists && set_tail(n, sq, shadow_of(n, 2 * i))) {
-			/* We are awake: no ringing is needed. */
-			n->seen[2 * i] = (sq->tail - 1) & 0xffff;
-			did = true;
-		}
-		if (cq->exists && (cq->full || n->mode == NVME_INTX)) {
-			uint32_t head = shadow_of(n, 2 * i + 1);
-
-			n->doorbell[2 * i + 1] = head;
-			did |= set_head(n, cq, head);
-			if (n->mode == NVME_INTX)
-				nvme_intx_update(n);
-		}
-	}
-	return did;
-}
-
-bool nvme_queues_sleep(struct nvme *n)
-{
-	if (!n->enabled || !n->shadow)
-		return false;
-	for (unsigned i = 1; i < NVME_MAX_QUEUES; i++) {
-		const struct nvme_cq *cq = &n->cq[i];
-		bool needs_head = cq->full || n->mode == NVME_INTX;
-
-		if (n->sq[i].exists)
-			n->seen[2 * i] = n->sq[i].tail;
-		/* A head is only looked at when it matters. */
-		if (cq->exists)
-			n->seen[2 * i + 1] = needs_head ? cq->head : (cq->head - 1) & 0xffff;
-	}
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return take_shadows(n);
-}
-
 /* ---- commands ---- */
 
 static bool may_fetch(const struct nvme *n, const struct nvme_sq *sq)
@@ -453,10 +304,13 @@ static bool may_fetch(const struct nvme *n, const struct nvme_sq *sq)
 
 static void fetch(struct nvme *n, struct nvme_sq *sq)
 {
-	struct nvme_request *r = calloc(1, sizeof(*r));
 	struct nvme_command cmd;
 
-	memcpy(&cmd, &sq->entry[sq->head], sizeof(cmd));
+	if (pci_dma_read(&n->d, sq->base + sq->head * sizeof(cmd), &cmd, sizeof(cmd))) {
+		nvme_die(n, "a submission queue is no memory any more");
+		return;
+	}
+	struct nvme_request *r = calloc(1, sizeof(*r));
 	sq->head = (sq->head + 1) % sq->size;
 	if (!r) {
 		nvme_post(n, sq->id, cmd.cid, NVME_SC_INTERNAL, 0);
@@ -475,16 +329,15 @@ static void fetch(struct nvme *n, struct nvme_sq *sq)
 
 bool nvme_queues_serve(struct nvme *n)
 {
-	bool did = take_doorbells(n);
+	bool did = nvme_doorbells_take(n);
 
-	did |= take_shadows(n);
 	if (!n->enabled || n->dead || n->shutting_down ||
 	    !(pci_config_command(&n->config) & PCI_COMMAND_MASTER))
 		return did;
 	for (unsigned i = 0; i < NVME_MAX_QUEUES; i++) {
 		struct nvme_sq *sq = &n->sq[(n->next_sq + i) % NVME_MAX_QUEUES];
 
-		for (unsigned k = 0; k < BURST && n->enabled && may_fetch(n, sq); k++) {
+		for (unsigned k = 0; k < BURST && n->enabled && !n->dead && may_fetch(n, sq); k++) {
 			fetch(n, sq);
 			did = true;
 		}

@@ -26,6 +26,8 @@ static void set_status(struct nvme *n, uint32_t clear, uint32_t set)
 
 void nvme_die(struct nvme *n, const char *why)
 {
+	if (n->dead)
+		return;
 	domain_log(n->d.host->domain, LOG_WARN, "%s: fatal for the controller: %s", n->d.name, why);
 	n->dead = true;
 	set_status(n, 0, CSTS_CFS);
@@ -83,15 +85,6 @@ static bool enable(struct nvme *n, uint32_t cc)
 	return true;
 }
 
-static void forget_shadows(struct nvme *n)
-{
-	if (n->shadow) {
-		pci_dma_unmap(&n->d, n->shadow_base, true);
-		pci_dma_unmap(&n->d, n->seen_base, true);
-	}
-	n->shadow = n->seen = NULL;
-}
-
 /* Nothing is in flight. */
 static void forget_all(struct nvme *n)
 {
@@ -99,7 +92,7 @@ static void forget_all(struct nvme *n)
 		nvme_sq_delete(n, &n->sq[i]);
 	for (unsigned i = 0; i < NVME_MAX_QUEUES; i++)
 		nvme_cq_delete(n, &n->cq[i]);
-	forget_shadows(n);
+	n->has_shadows = false;
 	n->nr_aer = 0;
 	memset(n->event, 0, sizeof(n->event));
 	n->namespace_changed = false;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "pvabi/mm.h"
 #include "test/unit/test_nvme.h"
 #include "test/unit/test_run.h"
 
@@ -239,6 +240,42 @@ START_TEST(bad_ranges_and_namespaces)
 	}
 	ck_assert_uint_eq(NSIO(.opcode = nvme_cmd_flush, .nsid = ~0u), 0);
 	ck_assert_uint_eq(NSIO(.opcode = nvme_cmd_flush, .nsid = 0), NVME_SC_INVALID_NS);
+}
+END_TEST
+
+/* A page may become a page table the moment that the guest knows of the end of its I/O; that
+ * of a queue may go at any time. */
+START_TEST(holds_no_pages)
+{
+	start("");
+	uint64_t page = frames(2);
+	struct domain *dom = pci.t->d;
+
+	for (unsigned i = 0; i < 300; i++) {
+		push(&io, (struct nvme_command){.opcode = i % 2 ? nvme_cmd_read : nvme_cmd_compare,
+						.nsid = 1,
+						.prp1 = page,
+						.prp2 = page + 4096,
+						.cdw12 = 15});
+		ring_tail(&io);
+		PCI_WAIT(has_completion(&io));
+		ck_assert_uint_eq(__atomic_load_n(&dom->pages[page / 4096].refs, __ATOMIC_ACQUIRE),
+				  0);
+		ck_assert_uint_eq(
+			__atomic_load_n(&dom->pages[page / 4096 + 1].refs, __ATOMIC_ACQUIRE), 0);
+		pop(&io);
+	}
+	domain_lock(dom);
+	ck_assert_int_eq(mm_free_frame(dom, io.cq_at / 4096), 0);
+	domain_unlock(dom);
+	push(&io, (struct nvme_command){.opcode = nvme_cmd_flush, .nsid = 1});
+	ring_tail(&io);
+	PCI_WAIT(get(NVME_REG_CSTS) & 2);
+	io.cq_at = io.sq_at = 0;
+	disable();
+	enable();
+	create_io();
+	ck_assert_uint_eq(IO(.opcode = nvme_cmd_flush), 0);
 }
 END_TEST
 
@@ -524,6 +561,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		holds_no_pages,
 		reads_and_writes,
 		data_in_every_form,
 		as_much_as_goes,
