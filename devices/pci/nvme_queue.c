@@ -24,9 +24,10 @@ static bool is_memory(struct nvme *n, uint64_t base, size_t size, bool write)
 	return true;
 }
 
-static uint16_t check_queue(const struct nvme *n, uint64_t base, uint32_t size)
+/* CAP.MQES is about queues for I/O (1.4, 3.1.1). */
+static uint16_t check_queue(const struct nvme *n, unsigned id, uint64_t base, uint32_t size)
 {
-	if (size < 2 || size > n->options.entries)
+	if (size < 2 || (id && size > n->options.entries))
 		return NVME_SPECIFIC(NVME_SC_QUEUE_SIZE);
 	return base % NVME_PAGE ? NVME_SC_PRP_INVALID_OFFSET : 0;
 }
@@ -35,7 +36,7 @@ uint16_t nvme_cq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t siz
 			bool interrupts)
 {
 	struct nvme_cq *cq = &n->cq[id];
-	uint16_t status = check_queue(n, base, size);
+	uint16_t status = check_queue(n, id, base, size);
 
 	if (status)
 		return status;
@@ -58,7 +59,7 @@ uint16_t nvme_cq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t siz
 uint16_t nvme_sq_create(struct nvme *n, unsigned id, uint64_t base, uint32_t size, unsigned cq)
 {
 	struct nvme_sq *sq = &n->sq[id];
-	uint16_t status = check_queue(n, base, size);
+	uint16_t status = check_queue(n, id, base, size);
 
 	if (status)
 		return status;

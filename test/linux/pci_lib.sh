@@ -92,8 +92,8 @@ finish() { # the guest's end: its status
   return $status
 }
 
-ends_well() {
-  finish
+ends_well() { # WHAT [TENTHS OF A SECOND]
+  finish "${2:-1200}"
   verdict $? "$1: the guest ends with status 0"
   ! says '^BAD' && ! says '^TIMEOUT'
   verdict $? "$1: nothing bad in its log"

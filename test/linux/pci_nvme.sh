@@ -26,7 +26,7 @@ DISK=/dev/nvme${i}n1 /fio/fio --output-format=terse /verify.fio >/tmp/log 2>&1 &
   echo bad >>"$work/script"
   ramdisk test/bench/fio/verify.fio:/verify.fio <"$work/script"
   MEMORY=512 start --pci "model=nvme,file=$fio,access=ro" "${specs[@]}"
-  ends_well "$what"
+  ends_well "$what" 9000
   for i in "${!names[@]}"; do
     says "^VERIFIED $((i + 1))\$"
     verdict $? "$what: ${names[$i]}: every block is read as it was written"

@@ -76,6 +76,15 @@ START_TEST(enables_and_disables)
 }
 END_TEST
 
+START_TEST(short_queues)
+{
+	power_on("entries=4");
+	enable(); /* with more than that */
+	ck_assert_uint_eq(create_cq(1, frames(1), 5, 0), SPECIFIC(NVME_SC_QUEUE_SIZE));
+	ck_assert_uint_eq(create_cq(1, frames(1), 4, 0), 0);
+}
+END_TEST
+
 START_TEST(is_enabled_wrongly)
 {
 	static const struct {
@@ -712,6 +721,7 @@ int main(void)
 		configuration_space,
 		enables_and_disables,
 		is_enabled_wrongly,
+		short_queues,
 		identifies_itself,
 		identify_is_asked_wrongly,
 		unknown_commands,
