@@ -104,8 +104,10 @@ static struct look_waits *look_waits_get(struct control *c)
 	if (w->timer_fd < 0 || look_ask(w->guest) ||
 	    event_loop_add(c->loop, w->timer_fd, EPOLLIN, on_time, w) ||
 	    event_loop_add(c->loop, atomic_load(&w->guest->look_fd), EPOLLIN, on_look, w)) {
-		if (w->timer_fd >= 0)
-			close(w->timer_fd); /* it leaves the loop by that */
+		if (w->timer_fd >= 0) {
+			event_loop_del(c->loop, w->timer_fd);
+			close(w->timer_fd);
+		}
 		free(w);
 		return NULL;
 	}

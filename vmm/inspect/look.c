@@ -75,8 +75,10 @@ const struct cpu_look *look_at(struct guest *g, unsigned id, struct cpu_look *ow
 	struct cpu *c = g->cpu[id];
 	struct vcpu *v = g->domain->vcpu[id];
 
+	bool held = c && atomic_load(&c->at_rest) && atomic_load(&v->pause_flags) & VPF_DEBUGGER;
+
 	/* No thread changes it. */
-	if (!c || atomic_load(&g->ended)) {
+	if (!c || held || atomic_load(&g->ended)) {
 		fill(c, v, own);
 		return own;
 	}
@@ -85,9 +87,5 @@ const struct cpu_look *look_at(struct guest *g, unsigned id, struct cpu_look *ow
 		*own = c->look;
 		return own;
 	}
-	/* At rest for a debugger, for example. */
-	if (!atomic_load(&c->at_rest))
-		return NULL;
-	fill(c, v, own);
-	return own;
+	return NULL;
 }

@@ -2,6 +2,7 @@
  * The store: tree, watches, transactions, quotas.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "devices/inspect.h"
@@ -29,7 +30,10 @@ static void print_nodes(FILE *f, const json_t *nodes)
 
 	json_array_foreach((json_t *)nodes, i, n)
 	{
-		fprintf(f, "%s = ", text_str(n, "path"));
+		char *path = text_safe(text_str(n, "path"));
+
+		fprintf(f, "%s = ", path ? path : "?");
+		free(path);
 		text_quoted(f, text_str(n, "value"));
 		fprintf(f, "   (%s)\n", text_str(n, "permissions"));
 	}

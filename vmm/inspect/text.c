@@ -56,16 +56,39 @@ const char *text_str(const json_t *j, const char *key)
 	return s ? s : "";
 }
 
+/* The bytes of a control character at s, of ASCII or of those from U+0080 to U+009F; 0: it is
+ * none. */
+static unsigned control_length(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0)
+		return 2;
+	return u[0] && (u[0] < ' ' || u[0] == 0x7f);
+}
+
+char *text_safe(const char *s)
+{
+	char *safe = strdup(s);
+
+	for (char *p = safe; p && *p; p++)
+		for (unsigned n = control_length(p); n--;)
+			p[n] = '?';
+	return safe;
+}
+
 void text_quoted(FILE *f, const char *s)
 {
 	fputc('"', f);
 	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(f, "\\%c", *s);
-		else if ((unsigned char)*s < ' ' || *s == 0x7f)
-			fprintf(f, "\\x%02x", (unsigned char)*s);
+		unsigned n = control_length(s);
+
+		for (unsigned i = 0; i < n; i++)
+			fprintf(f, "\\x%02x", (unsigned char)s[i]);
+		if (n)
+			s += n - 1;
 		else
-			fputc(*s, f);
+			fprintf(f, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
 	}
 	fputc('"', f);
 }
@@ -79,7 +102,7 @@ static char *cell(const json_t *row, const struct column *c)
 	json_t *e;
 
 	if (json_is_string(v))
-		return strdup(json_string_value(v));
+		return text_safe(json_string_value(v));
 	if (json_is_integer(v)) {
 		if (c->kind == COL_NS)
 			return strdup(text_ns(buf, json_integer_value(v)));

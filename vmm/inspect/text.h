@@ -30,7 +30,10 @@ const json_t *text_member(const json_t *j, const char *key);
 int64_t text_int(const json_t *j, const char *key);
 /* "" for none. */
 const char *text_str(const json_t *j, const char *key);
-/* Bytes that may be anything, in quotes: what a terminal would not print is escaped. */
+/* A guest's text may hold anything: what would move a terminal becomes '?'. The caller's to
+ * free. Tables do that to their strings. */
+char *text_safe(const char *s);
+/* In quotes, such bytes escaped. */
 void text_quoted(FILE *f, const char *s);
 
 #endif

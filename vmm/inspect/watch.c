@@ -209,8 +209,10 @@ void watchdog_destroy(struct watchdog *w)
 	for (struct trouble *t = w->troubles; t; t = t->next)
 		t->held = false;
 	sweep(w, true);
-	if (w->timer_fd >= 0)
-		close(w->timer_fd); /* it leaves the loop by that */
+	if (w->timer_fd >= 0) {
+		event_loop_del(w->loop, w->timer_fd);
+		close(w->timer_fd);
+	}
 	free(w->reports);
 	free(w->rings);
 	free(w);
