@@ -29,6 +29,10 @@
 #define MSR_LSTAR	 0xc0000082
 #define MSR_CSTAR	 0xc0000083
 #define MSR_SYSCALL_MASK 0xc0000084
+/* The memory types that entries of PV guests select, as their kernels know them (Xen:
+ * asm/processor.h, XEN_MSR_PAT): WB WT UC- UC WC WP UC UC. */
+#define MSR_PAT 0x277
+#define XEN_PAT 0x050100070406UL
 /* What Xen clears at `syscall` (XEN_SYSCALL_MASK): AC VM RF NT DF IF TF. */
 #define SYSCALL_MASK 0x74700UL
 
@@ -53,7 +57,7 @@ void cpu_install_kick_handler(void)
 	sigaction(KICK_SIGNAL, &sa, NULL);
 }
 
-#define MSRS_MAX 4
+#define MSRS_MAX 5
 
 static int write_msrs(struct cpu *c, const struct kvm_msr_entry *e, unsigned n)
 {
@@ -74,6 +78,7 @@ static int set_msrs(struct cpu *c)
 		{.index = MSR_LSTAR, .data = monitor_va(monitor_lstar)},
 		{.index = MSR_CSTAR, .data = monitor_va(monitor_cstar)},
 		{.index = MSR_SYSCALL_MASK, .data = SYSCALL_MASK},
+		{.index = MSR_PAT, .data = XEN_PAT},
 	};
 
 	return write_msrs(c, e, MSRS_MAX);

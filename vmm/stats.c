@@ -13,7 +13,7 @@
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
 	uint64_t emulated[NR_EMULATE_COUNTS];
-	uint64_t runs, touches, flushes, first_entry;
+	uint64_t runs, touches, flushes, mmio, first_entry;
 	uint64_t polls, blocks, kicks, strays;
 	unsigned grants; /* in use */
 };
@@ -53,6 +53,7 @@ static void collect(const struct guest *g, struct counts *n)
 		n->strays += c->strays;
 		n->kicks += atomic_load(&c->kicks);
 		n->touches += c->touches;
+		n->mmio += c->mmio_exits;
 		n->flushes += c->flushes;
 		if (c->first_entry && (!n->first_entry || c->first_entry < n->first_entry))
 			n->first_entry = c->first_entry;
@@ -112,8 +113,8 @@ static void print_counts(FILE *f, const struct counts *n)
 		"  slept in SCHEDOP_poll %13lu\n  slept in SCHEDOP_block %12lu\n"
 		"  kicks by signal %19lu\n",
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
-	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n", (unsigned long)n->runs,
-		(unsigned long)n->touches);
+	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n  accesses to no memory %13lu\n",
+		(unsigned long)n->runs, (unsigned long)n->touches, (unsigned long)n->mmio);
 }
 
 static void print_text(FILE *f, const struct counts *n, const struct guest_devices *devices,
@@ -169,8 +170,9 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 		}
 	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
 		(unsigned long)n->blocks, (unsigned long)n->kicks);
-	fprintf(f, ",\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n",
-		(unsigned long)n->runs, (unsigned long)n->touches);
+	fprintf(f,
+		",\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n  \"mmio_exits\": %lu,\n",
+		(unsigned long)n->runs, (unsigned long)n->touches, (unsigned long)n->mmio);
 	fprintf(f, "  \"load_us\": %lu,\n  \"start_us\": %lu,\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000,
 		n->first_entry ? (unsigned long)(n->first_entry - t->start -
