@@ -459,6 +459,19 @@ static int mmio(struct cpu *c)
 	return 1;
 }
 
+/* The guest accessed a device by an instruction that KVM's emulator does not know. KVM itself
+ * makes that an invalid opcode, when it does not ask us (handle_emulation_failure()). */
+static bool unknown_to_kvm(struct cpu *c, struct cpu_exit *x)
+{
+	if (c->run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION ||
+	    (c->sregs.cs.selector & 3) != 3)
+		return false;
+	collect_direct(c);
+	x->kind = CPU_EXIT_TRAP;
+	x->vector = 6;
+	return true;
+}
+
 /* One KVM_RUN. 0: `x` is set; 1: run again. */
 static int run_once(struct cpu *c, struct cpu_exit *x)
 {
@@ -487,6 +500,10 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		return 0;
 	case KVM_EXIT_MMIO:
 		return mmio(c);
+	case KVM_EXIT_INTERNAL_ERROR:
+		if (!unknown_to_kvm(c, x))
+			fatal(c, x, 0);
+		return 0;
 	default:
 		fatal(c, x, 0);
 		return 0;

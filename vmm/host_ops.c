@@ -65,9 +65,10 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 	struct guest *g = domain_guest(d);
 	struct vcpu *self = vcpu_current();
 
-	/* With shadow paging each overwritten entry was reported, and KVM has dropped
-	 * every translation that came from it, on all vcpus. */
-	if (g->machine->host.shadow_paging)
+	/* With shadow paging each overwritten entry was reported, and where CPL 0 is interpreted
+	 * KVM has dropped every translation that came from it, on all vcpus. Elsewhere it lets
+	 * a table that is written to often be written to unseen until a flush (unsync pages). */
+	if (g->machine->host.shadow_paging && g->machine->host.syscall_faults)
 		return;
 	for (unsigned i = 0; i < d->nr_vcpus; i++) {
 		struct cpu *c = g->cpu[i];
