@@ -63,6 +63,7 @@ help:
 	@echo 'make bench         what events and timers cost, beside the run before'
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
+	@echo 'make check-pci-memory  PCI functions in domains of 512 MiB to 6 GiB: where BARs and memory are'
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
@@ -116,6 +117,7 @@ CHECK_SUITES := \
 	test/linux/net.sh \
 	test/linux/pci.sh \
 	"test/linux/pci.sh vfio-user" \
+	test/linux/pci_host.sh \
 	test/linux/grub.sh \
 	test/gdb/gdb.sh \
 	test/linux/create.sh \
@@ -180,6 +182,11 @@ check-kills: needs-test
 	@test/lib/run-suites "test/linux/block.sh kills $(or $(RUNS),50)"
 
 # A disk is attached to a running guest and detached, many times.
+.PHONY: check-pci-memory
+check-pci-memory: needs-test
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/linux/pci_host.sh large"
+
 .PHONY: check-hotplug
 check-hotplug: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
