@@ -413,7 +413,7 @@ START_TEST(upcalls_masked_for_ever)
 	NONE();
 	in_t->d->vcpu[1]->upcalls = 7;
 	pass(SECONDS + 1, NULL);
-	ONE("masked", "1 events wait for the guest");
+	ONE("masked", "the backends wait for the guest: 1 events are pending");
 	vcpu_info_of(in_t, 1)->evtchn_upcall_mask = 0;
 	in_t->d->vcpu[1]->upcalls = 8;
 	port_clear(in_t, port);
@@ -487,14 +487,14 @@ START_TEST(a_backend_that_is_gone)
 	NONE(); /* the toy has it */
 	ck_assert_ptr_nonnull(grant_backend_map(in_t->d, 12, true, &status));
 	pass(4 * SECONDS, NULL);
-	ONE("grant leak", "no backend that is there has them: 12;");
+	ONE("grant leak", "no backend that is there has them: 12");
 	grant_backend_unmap(in_t->d, 12, true);
 	pass(2 * SECONDS, NULL);
 	OVER("grant leak");
 	/* The toy goes and keeps it. */
 	in_g->devices.nr = 0;
 	pass(4 * SECONDS, NULL);
-	ONE("grant leak", ": 9;");
+	ONE("grant leak", "has them: 9");
 	grant_backend_unmap(in_t->d, 9, false);
 	console_destroy(in_g->console);
 	in_g->console = NULL;

@@ -3,11 +3,25 @@
  * and should have been woken. And vcpus that keep upcalls masked while events wait.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "pvabi/evtchn.h"
 #include "vmm/inspect/watch_internal.h"
 
 #define LOST_NS 1000000000ull
+
+/* The processor time of the vcpu's thread: false when it has none. Its runstate learns only
+ * afterwards that the host's scheduler let it wait. (The clock is that of
+ * pthread_getcpuclockid(3), by the thread's id: it may have ended.) */
+static bool thread_time(const struct cpu *c, uint64_t *ns)
+{
+	struct timespec t;
+
+	if (!c || !c->tid || clock_gettime((clockid_t)(~(unsigned)c->tid << 3 | 6), &t))
+		return false;
+	*ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return true;
+}
 
 /* Time in which the vcpu could have had an upcall: what it ran, or all when it is blocked.
  * Returns how long it waited for a processor of the host. */
@@ -16,21 +30,30 @@ static uint64_t count_time(struct watchdog *w, struct vcpu *v)
 	struct vcpu_memory *m = &w->vcpu[v->id];
 	uint32_t pause = atomic_load(&v->pause_flags);
 	struct vcpu_runstate_info r;
-	uint64_t waited = 0;
+	uint64_t waited = 0, ran;
 
 	vcpu_runstate_get(v, v->domain->ops->system_time(v->domain), &r);
-	uint64_t ran = r.time[RUNSTATE_running], runnable = r.time[RUNSTATE_runnable];
-	if (m->known && pause == VPF_BLOCKED)
-		m->clock += w->step;
-	else if (m->known && !pause && ran > m->run_ns)
-		m->clock += ran - m->run_ns < w->step ? ran - m->run_ns : w->step;
-	if (m->known && runnable > m->runnable_ns)
-		waited = runnable - m->runnable_ns;
-	if (!m->known)
+	uint64_t wanted = r.time[RUNSTATE_running] + r.time[RUNSTATE_runnable];
+	bool has_thread = thread_time(w->target.guest->cpu[v->id], &ran);
+	bool woken = has_thread && !pause && r.state != RUNSTATE_running;
+	if (!has_thread)
+		ran = r.time[RUNSTATE_running];
+	if (m->known) {
+		uint64_t runs = ran > m->ran ? ran - m->ran : 0;
+		uint64_t wants = wanted > m->wanted ? wanted - m->wanted : 0;
+
+		if (pause == VPF_BLOCKED)
+			m->clock += w->step;
+		else if (!pause)
+			m->clock += runs < w->step ? runs : w->step;
+		/* Woken, and its thread has not come yet. */
+		waited = woken ? w->step : wants > runs ? wants - runs : 0;
+	} else {
 		m->clock = 1;
+	}
 	m->known = true;
-	m->run_ns = ran;
-	m->runnable_ns = runnable;
+	m->ran = ran;
+	m->wanted = wanted;
 	return waited;
 }
 
@@ -120,10 +143,11 @@ void watch_events(struct watchdog *w, const json_t *devices)
 		if (!masked[v->id] || !upcalls)
 			continue;
 		snprintf(what, sizeof(what), "vcpu %u", v->id);
-		watch_hold(w, "masked", what, upcalls, w->vcpu[v->id].clock, w->limit,
-			   "%u events wait for the guest: it has kept upcalls masked on this vcpu "
-			   "for %u s",
-			   masked[v->id], w->seconds);
+		watch_hold(
+			w, "masked", what, upcalls, w->vcpu[v->id].clock, w->limit,
+			"the backends wait for the guest: %u events are pending, and it has kept "
+			"upcalls masked on this vcpu for %u s",
+			masked[v->id], w->seconds);
 	}
 	inspect_holders_free(h);
 }

@@ -100,8 +100,9 @@ void watch_grants(struct watchdog *w)
 	}
 	if (w->grants.unknown)
 		watch_hold(w, "grant leak", "grants", 0, w->clock, w->limit,
-			   "%llu are mapped for longer than %u s, and no backend that is there has "
-			   "them: %s%s; the guest can never take them back",
+			   "the guest waits for the backend to give them back: %llu are mapped for "
+			   "longer "
+			   "than %u s, and no backend that is there has them: %s%s",
 			   (unsigned long long)w->grants.unknown, w->seconds, w->grants.refs,
 			   w->grants.unknown > SHOWN_REFS ? ", ..." : "");
 	if (w->grants.grew >= WATCH_GROWTHS && w->grants.last - w->grants.first >= MIN_GROWTH)
