@@ -71,6 +71,13 @@ static int set_permissive(struct pci_spec *s, const char *val, struct error *err
 	return parse_flag(&s->options.permissive, val, err);
 }
 
+static int set_quirk(struct pci_spec *s, const char *val, struct error *err)
+{
+	return pciback_quirks_parse(val, &s->options)
+		       ? bad(err, "quirk takes registers and their sizes, 44:2+e0:4", val)
+		       : 0;
+}
+
 static int set_msitranslate(struct pci_spec *s, const char *val, struct error *err)
 {
 	return parse_flag(&s->options.msitranslate, val, err);
@@ -175,6 +182,7 @@ static const struct {
 	{"bdf", set_bdf},
 	{"vslot", parse_slot},
 	{"permissive", set_permissive},
+	{"quirk", set_quirk},
 	{"msitranslate", set_msitranslate},
 	{"seize", set_seize},
 	{"power_mgmt", set_power_mgmt},

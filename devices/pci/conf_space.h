@@ -13,7 +13,7 @@
 
 #include "devices/pci/pci_device.h"
 
-#define CONF_MAX_FIELDS 40
+#define CONF_MAX_FIELDS 48
 #define CONF_FAILED	1 /* of a field's write: the guest may not (PCIBIOS_SET_FAILED) */
 
 struct conf_space;
@@ -49,6 +49,9 @@ struct conf_space {
 /* For a function whose BARs are placed: puts their addresses into it and makes it answer
  * there, as a BIOS does. 0; -ENOTSUP: a bridge; the device's errno. */
 int conf_space_init(struct conf_space *c, struct pci_device *d, bool permissive);
+/* A register that may be written. A rule that there is for it stays. -EINVAL: there is no such
+ * register; -ENOSPC. */
+int conf_space_add_quirk(struct conf_space *c, unsigned offset, unsigned size);
 /* Xen's xen_pci_op: XEN_PCI_ERR_*. What is read after an error is 0 or what the device gave. */
 int conf_space_read(struct conf_space *c, int32_t offset, int32_t size, uint32_t *val);
 int conf_space_write(struct conf_space *c, int32_t offset, int32_t size, uint32_t val);

@@ -173,6 +173,9 @@ static int set_up(struct pciback *p, struct pci_fn *fn, const char **what)
 		return rc;
 	*what = "its configuration space";
 	rc = conf_space_init(&fn->conf, d, fn->f.options.permissive);
+	for (unsigned i = 0; !rc && i < fn->f.options.nr_quirks; i++)
+		rc = conf_space_add_quirk(&fn->conf, fn->f.options.quirk[i].offset,
+					  fn->f.options.quirk[i].size);
 	if (rc)
 		p->params.host->unplace(p->params.host, d);
 	return rc;

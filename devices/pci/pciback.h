@@ -28,6 +28,14 @@ enum pciback_topology {
 	PCIBACK_PASSTHROUGH, /* at the host's addresses */
 };
 
+#define PCIBACK_MAX_QUIRKS 8
+/* Registers that the guest may write although no rule says so: for a driver that needs one, and
+ * a device that need not be permissive as a whole (Linux: xen-pciback's sysfs file quirks). */
+struct pciback_quirk {
+	uint16_t offset;
+	uint8_t size; /* 1, 2, 4 */
+};
+
 /* xl's options of a device. All zero but vslot = -1 is xl's default. */
 struct pciback_options {
 	bool has_host; /* it is a device of the host's at `host`; false: one is made up */
@@ -37,6 +45,8 @@ struct pciback_options {
 	bool msitranslate, power_mgmt; /* of no effect, as with PV guests of xl */
 	bool rdm_relaxed;	       /* the same */
 	const char *name;	       /* xl's name=; NULL: none */
+	unsigned nr_quirks;
+	struct pciback_quirk quirk[PCIBACK_MAX_QUIRKS];
 };
 
 struct pciback_function {
@@ -72,6 +82,10 @@ int pciback_add(struct pciback *p, struct pci_device *d, const struct pciback_op
 /* Asks the frontend to let the function go; gone() tells when it has. `force`: it does not
  * wait for that. -ENOENT: there is no such function. f may be gone when this returns. */
 int pciback_remove(struct pciback *p, const struct pciback_function *f, bool force);
+
+/* "44:2+e0:4": registers in hexadecimal digits, their sizes. 0 and o->quirk, or -EINVAL: it is
+ * not written so, is not aligned, or has too many. */
+int pciback_quirks_parse(const char *text, struct pciback_options *o);
 
 /* In the order of xenstore's dev-N. NULL: there are no more. */
 const struct pciback_function *pciback_at(const struct pciback *p, unsigned i);

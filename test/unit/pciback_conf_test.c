@@ -403,6 +403,65 @@ START_TEST(a_device_that_does_not_answer)
 }
 END_TEST
 
+/* ---- registers that the user allows ---- */
+
+START_TEST(quirks)
+{
+	int devctl = (int)s->config.pcie + PCI_EXP_DEVCTL;
+	uint32_t line = get(PCI_INTERRUPT_LINE, 1);
+
+	ck_assert_int_eq(conf_space_add_quirk(c, (unsigned)devctl, 2), 0);
+	ck_assert_int_eq(set(devctl, 2, 0x2fff), 0);
+	ck_assert_uint_eq(get(devctl, 2), 0x2fff);
+	/* Its neighbour is as before. */
+	ck_assert_int_eq(set(devctl + 8, 2, 0x40), 0);
+	ck_assert_uint_eq(get(devctl + 8, 2), 0);
+	/* What has a rule keeps it. */
+	ck_assert_int_eq(conf_space_add_quirk(c, PCI_INTERRUPT_LINE, 1), 0);
+	ck_assert_int_eq(conf_space_add_quirk(c, PCI_BASE_ADDRESS_3, 4), 0);
+	ck_assert_int_eq(set(PCI_INTERRUPT_LINE, 1, 5), 0);
+	ck_assert_uint_eq(get(PCI_INTERRUPT_LINE, 1), line);
+	ck_assert_int_eq(conf_space_add_quirk(c, 4096, 4), -EINVAL);
+	ck_assert_int_eq(conf_space_add_quirk(c, 0x42, 4), -EINVAL);
+}
+END_TEST
+
+START_TEST(quirks_as_options)
+{
+	static const char *const bad[] = {"",
+					  "44",
+					  "44:",
+					  "44:3",
+					  "45:2",
+					  "44:2+",
+					  "44:22",
+					  "+44:2",
+					  "1000:4",
+					  "x:1",
+					  ":2",
+					  "44:2,e0:4",
+					  "0:1+0:1+0:1+0:1+0:1+0:1+0:1+0:1+0:1"};
+	struct pciback_options o = {.vslot = -1};
+	char err[200];
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(pciback_quirks_parse(bad[i], &o) == -EINVAL, "'%s'", bad[i]);
+	ck_assert_int_eq(pciback_quirks_parse("44:2+E0:4+ffc:1", &o), 0);
+	ck_assert_uint_eq(o.nr_quirks, 3);
+	ck_assert_uint_eq(o.quirk[1].offset, 0xe0);
+	ck_assert_uint_eq(o.quirk[1].size, 4);
+	struct soft_function *other = soft_new(f, PCI_CONFIG_SIZE);
+	ck_assert_int_eq(pciback_add(f->pciback, &other->d, &o, err, sizeof(err)), -EINVAL);
+	ck_assert_str_eq(err, "soft: its configuration space: Invalid argument");
+	o.nr_quirks = 2;
+	pci_config_set_writable(&other->config, 0xe0, 4, ~0u);
+	ck_assert_int_eq(pciback_add(f->pciback, &other->d, &o, err, sizeof(err)), 0);
+	c = &f->pciback->fn[1]->conf;
+	ck_assert_int_eq(set(0xe0, 4, 0x12345678), 0);
+	ck_assert_uint_eq(get(0xe0, 4), 0x12345678);
+}
+END_TEST
+
 /* ---- permissive ---- */
 
 START_TEST(permissive_writes_what_has_no_rule)
@@ -491,6 +550,8 @@ int main(void)
 		what_has_no_rule_is_read_only,
 		a_device_that_does_not_answer,
 		nothing_gets_through,
+		quirks,
+		quirks_as_options,
 	};
 	Suite *suite = suite_create("pciback_conf");
 	TCase *strict = tcase_create("strict"), *permissive = tcase_create("permissive");
