@@ -20,7 +20,7 @@ struct ring_memory {
 };
 
 struct vcpu_memory {
-	uint64_t clock; /* counts while it runs, or while it is blocked */
+	uint64_t clock;	      /* counts while it runs, or while it is blocked */
 	uint64_t ran, wanted; /* processor time, and that with what it waited for one */
 	bool known;
 };
