@@ -66,15 +66,15 @@ const struct verb verb_inspect = {
 	.operands = "DOMAIN WHAT [ARG]...",
 	.summary = "show a running domain's inner state",
 	.more = "WHAT is one of\n"
-		"  events                            event channels and who holds them\n"
-		"  grants [all]                      grants in use, and by whom\n"
-		"  rings [DEVICE]                    rings, and the requests in them\n"
-		"  xenstore [PATH]                   tree, watches, transactions, quotas\n"
-		"  vcpus [VCPU]                      states, times, registers, last exits\n"
-		"  timers                            what is armed\n"
-		"  p2m [PFN|FROM-TO]                 the guest's frames\n"
+		"  events                               event channels and who holds them\n"
+		"  grants [all]                         grants in use, and by whom\n"
+		"  rings [DEVICE]                       rings, and the requests in them\n"
+		"  xenstore [PATH]                      tree, watches, transactions, quotas\n"
+		"  vcpus [VCPU]                         states, times, registers, last exits\n"
+		"  timers                               what is armed\n"
+		"  p2m [PFN|FROM-TO]                    the guest's frames\n"
 		"  pagetable VA [vcpu N] [kernel|user]  a walk through its page tables\n"
-		"  frame MFN                         one machine frame, and who refers to it\n"
+		"  frame MFN                            one machine frame, and who refers to it\n"
 		"The domain is not stopped for it.\n",
 	.options = inspect_options,
 	.run = run_inspect,

@@ -439,11 +439,11 @@ START_TEST(negotiations)
 		{XenbusStateConnected, XenbusStateInitialised, 10,
 		 "the backend waits for the guest"},
 		{XenbusStateInitWait, XenbusStateInitWait, 10, "the backend waits for the guest"},
-		{XenbusStateInitWait, XenbusStateInitialising, 60,
+		{XenbusStateInitWait, XenbusStateInitialising, 180,
 		 "the backend waits for the guest"},
 		{XenbusStateConnected, XenbusStateClosing, 10, "the guest waits for the backend"},
 		{XenbusStateClosing, XenbusStateConnected, 10, "the backend waits for the guest"},
-		{XenbusStateClosed, XenbusStateInitialising, 60, "the guest waits for the backend"},
+		{XenbusStateClosed, XenbusStateInitialising, 180, "the guest waits for the backend"},
 		{XenbusStateInitialising, XenbusStateInitialising, 10,
 		 "the guest waits for the backend"},
 	};

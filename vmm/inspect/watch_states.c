@@ -9,7 +9,7 @@
 
 #define S(state)     (1u << XenbusState##state)
 #define ANY	     0x1ffu
-#define SLOW_SECONDS 60
+#define SLOW_SECONDS 180
 
 static const struct {
 	unsigned backend, frontend;
