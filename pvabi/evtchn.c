@@ -55,6 +55,7 @@ int evtchn_get_free_port(struct domain *d)
 
 void evtchn_port_bound(struct domain *d, evtchn_port_t port)
 {
+	d->evtchn[port].sent = d->evtchn[port].raised = 0;
 	if (d->evtchn_ops->init)
 		d->evtchn_ops->init(d, port);
 }
@@ -68,7 +69,6 @@ void evtchn_free_port(struct domain *d, evtchn_port_t port)
 		d->evtchn_ops->clear_pending(d, port);
 	chn->state = ECS_FREE;
 	chn->notify_vcpu = 0;
-	chn->sent = chn->raised = 0;
 }
 
 /* Xen: common/event_channel.c, evtchn_close. */

@@ -213,12 +213,14 @@ static void print_registers(FILE *f, const json_t *regs)
 	unsigned n = 0;
 	json_t *v;
 
-	json_object_foreach((json_t *)regs, name, v) fprintf(f, "%s%6s %-18s",
-							     n++ % 4 ? "  "
-							     : n > 1 ? "\n    "
-								     : "    ",
-							     name, json_string_value(v));
-	fputc('\n', f);
+	json_object_foreach((json_t *)regs, name, v)
+	{
+		/* Four a line. */
+		bool last = ++n % 4 == 0 || n == json_object_size(regs);
+
+		fprintf(f, last ? "%s%13s %s\n" : "%s%13s %-18s", n % 4 == 1 ? "" : " ", name,
+			json_string_value(v));
+	}
 }
 
 static void print_steps(FILE *f, const json_t *all)
