@@ -28,6 +28,7 @@
 #include "devices/xenstore/local.h"
 #include "devices/xenstore/xenstore.h"
 #include "test/fuzz/pci_judge.h"
+#include "pvabi/mm.h"
 #include "pvabi/xen_abi.h"
 #include "test/unit/test_evtchn.h"
 #include "test/unit/test_loop.h"
@@ -44,9 +45,9 @@
 struct life {
 	struct pcifront *f;
 	struct vfio_stand_in vfio;
-	struct pci_device *card; /* never removed while the threads run; NULL: none */
-	uint64_t arena, bad_frame;
-	uint64_t seed[3]; /* of each thread */
+	struct pci_device *card;   /* never removed while the threads run; NULL: none */
+	uint64_t arena, bad_frame; /* bad: a page table */
+	uint64_t seed[3];	   /* of each thread */
 	_Atomic bool stop;
 	unsigned nr_functions;
 };
@@ -396,12 +397,15 @@ static void begin(struct life *l)
 	l->f->host.pin_memory = pin_memory;
 	l->arena = test_frame(l->f->t);
 	for (unsigned i = 1; i < ARENA; i++) {
-		uint64_t mfn = test_frame(l->f->t); /* they go downwards */
-		if (mfn != l->arena - 1)
-			abort();
+		uint64_t mfn = test_frame(l->f->t);
+
+		ck_assert_uint_eq(mfn, l->arena - 1); /* they go downwards */
 		l->arena = mfn;
 	}
-	l->bad_frame = l->f->t->l4;
+	l->bad_frame = test_frame(l->f->t);
+	domain_lock(l->f->t->d);
+	ck_assert_int_eq(mm_get_page_and_type(l->f->t->d, l->bad_frame, PGT_L1), 0);
+	domain_unlock(l->f->t->d);
 	stand_in_init(&l->vfio);
 	struct pci_device *d = pci_testcard.create(
 		&l->f->host, cards[below(s, sizeof(cards) / sizeof(*cards))], err, sizeof(err));

@@ -187,24 +187,14 @@ void judge_device(struct pci_device *d, bool permissive)
 
 /* ---- memory ---- */
 
-static uint64_t sum_of(const uint8_t *frame)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (unsigned i = 0; i < PAGE_SIZE; i += 8) {
-		uint64_t word;
-		memcpy(&word, frame + i, 8);
-		h = (h ^ word) * 0x100000001b3 + (h >> 29);
-	}
-	return h;
-}
-
 void judge_memory_begin(struct judge_memory *m, struct test_domain *t, uint64_t first, uint64_t nr)
 {
-	*m = (struct judge_memory){
-		.t = t, .first = first, .nr = nr, .sum = calloc(t->d->nr_frames, sizeof(uint64_t))};
-	for (uint64_t n = 0; n < t->d->nr_frames; n++)
-		m->sum[n] = sum_of(t->memory + n * PAGE_SIZE);
+	size_t size = t->d->nr_frames * PAGE_SIZE;
+
+	*m = (struct judge_memory){.t = t, .first = first, .nr = nr, .copy = malloc(size)};
+	if (!m->copy)
+		abort();
+	memcpy(m->copy, t->memory, size);
 }
 
 static bool is_shared(const struct domain *d, uint64_t mfn)
@@ -228,9 +218,13 @@ void judge_memory_end(struct judge_memory *m)
 			may |= n == m->except[i];
 		if (may)
 			continue;
-		if (sum_of(m->t->memory + n * PAGE_SIZE) != m->sum[n])
-			verdict("frame %#lx of %s has changed", (unsigned long)n,
-				n < m->t->d->nr_ram ? "the guest's memory" : "Xen's heap");
+		const uint8_t *now = m->t->memory + n * PAGE_SIZE, *was = m->copy + n * PAGE_SIZE;
+		for (unsigned i = 0; i < PAGE_SIZE; i++)
+			if (now[i] != was[i])
+				verdict("byte %#x of frame %#lx of %s was %#x and is %#x", i,
+					(unsigned long)n,
+					n < m->t->d->nr_ram ? "the guest's memory" : "Xen's heap",
+					was[i], now[i]);
 	}
-	free(m->sum);
+	free(m->copy);
 }

@@ -19,7 +19,7 @@ struct judge_memory {
 	uint64_t first, nr; /* the arena: a device may write there */
 	uint64_t except[4]; /* pages of the guest's that others write to */
 	unsigned nr_except;
-	uint64_t *sum; /* of each frame */
+	uint8_t *copy; /* as it was */
 };
 void judge_memory_begin(struct judge_memory *m, struct test_domain *t, uint64_t first, uint64_t nr);
 /* Ends the program if anything else has changed. */

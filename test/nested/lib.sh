@@ -10,11 +10,12 @@ nested_flavour() {
   esac
 }
 
-# nested_root ROOT FLAVOUR: busybox, KVM's modules, our program and the libraries
+# nested_root ROOT FLAVOUR [MODULE...]: busybox, KVM's modules, our program and the libraries
 # that it loads (Debian has no static libZydis).
 nested_root() {
   local root=$1 modules m f lib
   modules=$(guests/linux/kernel.sh "$2" modules) || return 1
+  shift 2
   mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib64,usr,modules,guest}
   cp ./xenolith "$root/bin/"
   ldd ./xenolith | awk '/=> \// {print $3} /^\t\// {print $1}' | while read -r lib; do
@@ -22,7 +23,7 @@ nested_root() {
     cp -L "$lib" "$root$lib"
   done
   cp "$(command -v busybox)" "$root/bin/busybox"
-  for m in irqbypass ccp kvm kvm-amd; do
+  for m in irqbypass ccp kvm kvm-amd "$@"; do
     f=$(find "$modules" -name "$m.ko*" | head -n 1)
     case $f in
     '') ;;
