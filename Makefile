@@ -73,6 +73,7 @@ help:
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
+	@echo 'make check-vfio    devices of an emulated host go to a guest through its VFIO'
 	@echo 'make fuzz-pci      a hostile guest at the PCI backend, under ASan and UBSan (MINUTES=60)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
 	@echo 'make clean         remove what was built; cache/ has downloaded packages'
@@ -141,6 +142,13 @@ check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/lib/run-suites -j $(LANES) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+
+# Emulated devices behind an emulated IOMMU, through the kernel's own VFIO.
+.PHONY: check-vfio
+check-vfio: needs-demo
+	@test/lib/needs.sh test nested
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@test/lib/run-suites "test/nested/vfio.sh 6.1" "test/nested/vfio.sh 6.12"
 
 # Figures, beside those of the run before.
 bench: needs-build

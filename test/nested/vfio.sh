@@ -102,7 +102,7 @@ INIT
 nested_pack "$root" "$work/initrd.gz"
 
 nested_command "$kernel" "$work/initrd.gz"
-"${nested_qemu[@]/%panic=-1/panic=-1 intel_iommu=on}" -machine q35 -device intel-iommu,intremap=on \
+"${nested_qemu[@]/%panic=-1/panic=-1 intel_iommu=on no_timer_check}" -machine q35 -device intel-iommu,intremap=on \
   -drive "file=$work/nvme,format=raw,if=none,id=n" -device nvme,drive=n,serial=one,addr=4 \
   -drive "file=$work/intx,format=raw,if=none,id=i" \
   -device virtio-blk-pci,drive=i,disable-legacy=on,iommu_platform=on,vectors=0,addr=5 \
