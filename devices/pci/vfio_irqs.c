@@ -89,7 +89,7 @@ static void on_request(struct vfio_function *f, unsigned number)
 	if (f->left)
 		return;
 	f->left = true;
-	domain_log(f->dev.host->domain, LOG_INFO,
+	domain_log(f->dev.host->domain, LOG_WARN,
 		   "pci: the host wants %s back; the guest is asked to let it go", f->dev.name);
 	pci_leave(&f->dev);
 }

@@ -35,8 +35,8 @@ static int ask(struct vfio_user_link *l, uint16_t command, const void *data, siz
 
 static int device_info(struct vfio_link *link, struct vfio_device_info *info)
 {
-	struct vfio_user_device_info d = {.argsz = sizeof(d)};
-	int rc = ask((struct vfio_user_link *)link, VFIO_USER_DEVICE_GET_INFO, &d, sizeof(d), &d,
+	struct vfio_user_device_info q = {.argsz = sizeof(q)}, d = {.argsz = 0};
+	int rc = ask((struct vfio_user_link *)link, VFIO_USER_DEVICE_GET_INFO, &q, sizeof(q), &d,
 		     sizeof(d));
 
 	((struct vfio_user_link *)link)->resets = !rc && d.flags & VFIO_DEVICE_FLAGS_RESET;

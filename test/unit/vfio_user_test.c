@@ -158,6 +158,52 @@ static void create(const char *options)
 	ck_assert(!event_loop_start(host.loop));
 }
 
+/* Of the loop's thread, which stands meanwhile. */
+static int msi_enable(unsigned nr)
+{
+	event_loop_stop(host.loop);
+	int rc = d->ops->msi_enable(d, nr);
+	ck_assert(!event_loop_start(host.loop));
+	return rc;
+}
+
+static void msi_disable(void)
+{
+	event_loop_stop(host.loop);
+	d->ops->msi_disable(d);
+	ck_assert(!event_loop_start(host.loop));
+}
+
+static int msix_enable(const uint16_t *entries, unsigned nr)
+{
+	event_loop_stop(host.loop);
+	int rc = d->ops->msix_enable(d, entries, nr);
+	ck_assert(!event_loop_start(host.loop));
+	return rc;
+}
+
+static void msix_disable(void)
+{
+	event_loop_stop(host.loop);
+	d->ops->msix_disable(d);
+	ck_assert(!event_loop_start(host.loop));
+}
+
+static int reset(void)
+{
+	event_loop_stop(host.loop);
+	int rc = d->ops->reset(d);
+	ck_assert(!event_loop_start(host.loop));
+	return rc;
+}
+
+static void eoi(void)
+{
+	event_loop_stop(host.loop);
+	d->ops->intx_eoi(d);
+	ck_assert(!event_loop_start(host.loop));
+}
+
 static uint32_t config_get(unsigned offset, unsigned bytes)
 {
 	uint32_t val = 0;
@@ -196,7 +242,7 @@ START_TEST(a_card_is_described)
 	ck_assert_uint_eq(get(TESTCARD_SCRATCH), 0x12345678);
 	ck_assert_uint_eq(d->ops->bar_read(d, 0, TESTCARD_SCRATCH, 1), 0x78);
 	ck_assert_uint_eq(get(0x2004), 0);
-	ck_assert_int_eq(d->ops->reset(d), 0);
+	ck_assert_int_eq(reset(), 0);
 	ck_assert_uint_eq(get(TESTCARD_SCRATCH), 0);
 }
 END_TEST
@@ -213,20 +259,20 @@ START_TEST(messages_arrive)
 
 	serve("testcard");
 	create("");
-	ck_assert_int_eq(d->ops->msi_enable(d, 8), 0);
+	ck_assert_int_eq(msi_enable(8), 0);
 	raise_all();
 	for (unsigned i = 0; i < 8; i++)
 		WAIT_FOR(pci_calls.msi[i] == 1);
-	d->ops->msi_disable(d);
+	msi_disable();
 	put(TESTCARD_CAUSE, 0xff);
-	ck_assert_int_eq(d->ops->msix_enable(d, entries, 4), 0);
+	ck_assert_int_eq(msix_enable(entries, 4), 0);
 	raise_all();
 	for (unsigned i = 0; i < 4; i++)
 		WAIT_FOR(pci_calls.msix[entries[i]] == 1);
 	ck_assert_uint_eq(pci_calls.msix[2] + pci_calls.msix[4], 0);
-	d->ops->msix_disable(d);
+	msix_disable();
 	/* Which entries there are is the server's to say. */
-	ck_assert_int_eq(d->ops->msix_enable(d, (const uint16_t[]){8}, 1), -EINVAL);
+	ck_assert_int_eq(msix_enable((const uint16_t[]){8}, 1), -EINVAL);
 }
 END_TEST
 
@@ -237,10 +283,10 @@ START_TEST(intx_is_level_triggered)
 	put(TESTCARD_ENABLE, 1);
 	put(TESTCARD_RAISE, 1);
 	WAIT_FOR(pci_calls.intx_raised == 1);
-	d->ops->intx_eoi(d);
+	eoi();
 	WAIT_FOR(pci_calls.intx_raised == 2);
 	put(TESTCARD_CAUSE, 1);
-	d->ops->intx_eoi(d);
+	eoi();
 	WAIT_FOR(pci_calls.intx == 0);
 	ck_assert_uint_eq(pci_calls.intx_raised, 2);
 	put(TESTCARD_RAISE, 1);
@@ -404,7 +450,7 @@ START_TEST(areas_are_mapped)
 	ck_assert_uint_eq(d->bar[0].notify[0].offset, 0x10);
 	ck_assert(!eventfd_write(d->bar[0].notify[0].fd, 1));
 	WAIT_FOR(get(8) == 1);
-	ck_assert_int_eq(d->ops->msix_enable(d, (const uint16_t[]){2}, 1), 0);
+	ck_assert_int_eq(msix_enable((const uint16_t[]){2}, 1), 0);
 	put(0, 2);
 	WAIT_FOR(pci_calls.msix[2] == 1);
 	ck_assert_uint_eq(get(4), 1);
@@ -435,8 +481,8 @@ END_TEST
 static const struct {
 	const char *server, *words;
 } bad_beginnings[] = {
-	{"--wrong silent testcard", "does not answer VERSION within 1 s"},
-	{"--wrong silent:4 testcard", "does not answer DEVICE_GET_REGION_INFO within 1 s"},
+	{"--wrong silent testcard", "within 1 s"},
+	{"--wrong silent:4 testcard", "within 1 s"},
 	{"--wrong slow:2:1500 testcard", "within 1 s"},
 	{"--wrong die testcard", "has ended the connection"},
 	{"--wrong die:20 testcard", "has ended the connection"},
@@ -474,7 +520,8 @@ static const struct {
 START_TEST(a_bad_beginning)
 {
 	serve(bad_beginnings[_i].server);
-	d = try(",timeout=1");
+	/* Only who waits in vain does not wait long. */
+	d = try(strstr(bad_beginnings[_i].words, "within 1 s") ? ",timeout=1" : ",timeout=60");
 	ck_assert_msg(!d, "%s", bad_beginnings[_i].server);
 	ck_assert_msg(strstr(err, bad_beginnings[_i].words), "%s: %s", bad_beginnings[_i].server,
 		      err);
@@ -499,7 +546,7 @@ START_TEST(a_poor_server)
 	serve(poor_servers[_i]);
 	create("");
 	ck_assert_uint_eq(get(TESTCARD_ID), TESTCARD_MAGIC);
-	ck_assert_int_eq(d->ops->msi_enable(d, 8), 0);
+	ck_assert_int_eq(msi_enable(8), 0);
 	raise_all();
 	for (unsigned i = 0; i < 8; i++)
 		WAIT_FOR(pci_calls.msi[i] == 1);
@@ -523,15 +570,15 @@ static void is_lost(const char *words)
 	ck_assert_int_eq(d->ops->config_read(d, PCI_COMMAND, 2, &val), 0);
 	ck_assert_uint_eq(val, 0xffff);
 	ck_assert_int_eq(d->ops->config_write(d, PCI_COMMAND, 2, 0), 0);
-	ck_assert_int_lt(d->ops->msi_enable(d, 1), 0);
-	ck_assert_int_lt(d->ops->reset(d), 0);
+	ck_assert_int_lt(msi_enable(1), 0);
+	ck_assert_int_lt(reset(), 0);
 }
 
 START_TEST(a_server_that_is_killed)
 {
 	serve("testcard");
 	create("");
-	ck_assert_int_eq(d->ops->msi_enable(d, 2), 0);
+	ck_assert_int_eq(msi_enable(2), 0);
 	end_server();
 	is_lost("has ended the connection; the function reads as all ones from now on");
 	ck_assert_ptr_nonnull(strstr(t->log, path));
@@ -541,11 +588,11 @@ END_TEST
 START_TEST(a_server_that_stops)
 {
 	serve("testcard");
-	create(",timeout=1");
+	create(",timeout=5");
 	kill(server, SIGSTOP);
 	ck_assert_int_eq(waitpid(server, NULL, WUNTRACED), server);
 	ck_assert_uint_eq(get(TESTCARD_ID), ~0u);
-	is_lost("does not answer REGION_READ within 1 s");
+	is_lost("does not answer REGION_READ within 5 s");
 }
 END_TEST
 
@@ -561,7 +608,7 @@ START_TEST(a_server_that_talks_nonsense)
 	/* Enough messages for a beginning come first. */
 	snprintf(words, sizeof(words), "--wrong %s:150 testcard", wrongs[_i][0]);
 	serve(words);
-	create(",timeout=2");
+	create(",timeout=60");
 	for (unsigned i = 0; i < 200 && !pci_calls.leaves; i++)
 		get(TESTCARD_ID);
 	is_lost(wrongs[_i][1]);
