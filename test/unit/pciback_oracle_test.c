@@ -190,8 +190,10 @@ static void finish(const char *name)
 	unlink(out_path);
 	free(found);
 	free(listed);
-	for (unsigned i = 0; i < NR_CARDS; i++)
+	for (unsigned i = 0; i < NR_CARDS; i++) {
 		free(card[i]);
+		card[i] = NULL;
+	}
 	pf_free(f);
 }
 
