@@ -168,10 +168,10 @@ static int link_reset(struct vfio_link *link)
 {
 	struct host_link *l = (struct host_link *)link;
 	struct vfio_pci_hot_reset_info first = {.argsz = sizeof(first)}, *info;
-	struct {
+	union {
 		struct vfio_pci_hot_reset reset;
-		int32_t group_fd;
-	} hot = {{.argsz = sizeof(hot), .count = 1}, l->group_fd};
+		uint8_t room[sizeof(struct vfio_pci_hot_reset) + sizeof(int32_t)];
+	} hot = {.reset = {.argsz = sizeof(hot), .count = 1}};
 
 	if (l->resets)
 		return call(l, VFIO_DEVICE_RESET, NULL);
@@ -190,7 +190,10 @@ static int link_reset(struct vfio_link *link)
 		if (info->devices[i].group_id != (uint32_t)l->group)
 			rc = -EPERM;
 	free(info);
-	return rc ? rc : call(l, VFIO_DEVICE_PCI_HOT_RESET, &hot);
+	if (rc)
+		return rc;
+	memcpy(hot.reset.group_fds, &l->group_fd, sizeof(int32_t));
+	return call(l, VFIO_DEVICE_PCI_HOT_RESET, &hot);
 }
 
 static void link_destroy(struct vfio_link *link)

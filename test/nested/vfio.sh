@@ -74,7 +74,11 @@ ulimit -l unlimited
 echo "HOST \$(uname -r)"
 pci=/sys/bus/pci/devices
 for d in \$pci/*; do echo "HOST \${d##*/} \$(cat \$d/vendor) \$(cat \$d/device) group \$(basename \$(readlink \$d/iommu_group))"; done
-take() { echo vfio-pci >\$pci/\$1/driver_override; echo \$1 >/sys/bus/pci/drivers_probe; }
+take() {
+  echo vfio-pci >\$pci/\$1/driver_override
+  [ -e \$pci/\$1/driver ] && echo \$1 >\$pci/\$1/driver/unbind
+  echo \$1 >/sys/bus/pci/drivers_probe
+}
 run() { xenolith run --memory 256 --cmdline "console=hvc0 quiet \$WORD" "\$@" --ramdisk /guest/pci.gz /guest/kernel </dev/null; }
 says() { run --pci "\$1" >/tmp/out 2>&1; s=\$?; grep -q "\$2" /tmp/out && [ \$s != 0 ]; r=\$?; [ \$r = 0 ] || cat /tmp/out; verdict \$r "\$3"; }
 says 0000:00:1e.7 "no PCI function" "a function that is not there"

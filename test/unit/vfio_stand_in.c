@@ -249,6 +249,9 @@ static int device_ioctl(struct vfio_stand_in *s, unsigned long request, void *da
 		hot->devices[1].group_id = s->hot_group;
 		return 0;
 	case VFIO_DEVICE_PCI_HOT_RESET:
+		if (((struct vfio_pci_hot_reset *)data)->count != 1 ||
+		    ((struct vfio_pci_hot_reset *)data)->group_fds[0] != s->group_fd)
+			return refuse(EINVAL);
 		s->hot_resets++;
 		return 0;
 	}
