@@ -104,6 +104,7 @@ CHECK_SUITES := \
 	test/model/run.sh \
 	test/stress/run.sh \
 	test/guests/run.sh \
+	test/guests/virtual_time.sh \
 	"test/fuzz/hypercalls.sh 10000000" \
 	"test/fuzz/pci.sh 10" \
 	test/xenstore/talks.sh \

@@ -197,6 +197,11 @@ static int send(struct domain *d, evtchn_port_t port)
 		rd = chn->u.interdomain.remote;
 		if (!rd) {
 			PROBE_HIT(d, event_to_backend, port);
+			if (d->deferred && port < EVTCHN_FIFO_NR_CHANNELS) {
+				atomic_fetch_or(&d->deferred[EVTCHN_DEFERRED_WORDS + port / 64],
+						1ull << port % 64);
+				return 0;
+			}
 			chn->u.interdomain.notify(chn->u.interdomain.arg);
 			return 0;
 		}

@@ -66,16 +66,59 @@ void evtchn_backend_close(struct domain *d, evtchn_port_t port)
 	evtchn_unlock(d);
 }
 
-void evtchn_backend_send(struct domain *d, evtchn_port_t port)
+static void raise(struct domain *d, evtchn_port_t port)
 {
 	struct evtchn *chn;
 
-	PROBE_HIT(d, event_from_backend, port);
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
-	if (chn && evtchn_has_backend(chn)) {
-		chn->raised++;
+	if (chn && evtchn_has_backend(chn))
 		evtchn_set_pending(d->vcpu[chn->notify_vcpu], port);
-	}
 	evtchn_unlock(d);
+}
+
+static void tell(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn;
+
+	evtchn_lock(d);
+	chn = evtchn_from_port(d, port);
+	if (chn && evtchn_has_backend(chn))
+		chn->u.interdomain.notify(chn->u.interdomain.arg);
+	evtchn_unlock(d);
+}
+
+static bool for_deferred(struct domain *d, _Atomic uint64_t *words,
+			 void (*fn)(struct domain *d, evtchn_port_t port))
+{
+	bool any = false;
+
+	for (unsigned w = 0; w < d->nr_evtchns / 64 + 1 && w < EVTCHN_DEFERRED_WORDS; w++)
+		for (uint64_t bits = atomic_exchange(&words[w], 0); bits; bits &= bits - 1) {
+			fn(d, w * 64 + (unsigned)__builtin_ctzll(bits));
+			any = true;
+		}
+	return any;
+}
+
+bool evtchn_deferred_send(struct domain *d)
+{
+	return d->deferred && for_deferred(d, d->deferred + EVTCHN_DEFERRED_WORDS, tell);
+}
+
+bool evtchn_deferred_raise(struct domain *d)
+{
+	return d->deferred && for_deferred(d, d->deferred, raise);
+}
+
+void evtchn_backend_send(struct domain *d, evtchn_port_t port)
+{
+	PROBE_HIT(d, event_from_backend, port);
+	if (!d->deferred) {
+		raise(d, port);
+	} else if (port < EVTCHN_FIFO_NR_CHANNELS) {
+		atomic_fetch_or(&d->deferred[port / 64], 1ull << port % 64);
+		/* It may sleep for want of it. */
+		d->ops->vcpu_kick(d->vcpu[0]);
+	}
 }

@@ -173,6 +173,12 @@ struct domain {
 	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
 	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
 	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
+	/* Requests of the guest's that the host's I/O has now: backends count them here. */
+	_Atomic unsigned backend_work;
+	/* Events to and from backends wait until evtchn_deferred_send() and _raise(): a bit for
+	 * each port, first of those from them. NULL: they do not. Set before the domain runs,
+	 * the host's. */
+	_Atomic uint64_t *deferred;
 
 	unsigned nr_pirqs; /* that the guest may name */
 	struct pirq { /* pirq.c; evtchn_lock */
@@ -579,6 +585,11 @@ int evtchn_backend_connect(struct domain *d, evtchn_port_t port, evtchn_notify_f
 void evtchn_backend_close(struct domain *d, evtchn_port_t port);
 /* The backend notifies the guest. Any thread. */
 void evtchn_backend_send(struct domain *d, evtchn_port_t port);
+/* What was deferred, in the order of the ports: tells the backends; raises the guest's
+ * events. False: nothing was. Any thread. */
+#define EVTCHN_DEFERRED_WORDS (EVTCHN_FIFO_NR_CHANNELS / 64)
+bool evtchn_deferred_send(struct domain *d);
+bool evtchn_deferred_raise(struct domain *d);
 /* Marks the port pending for v and wakes whom it concerns. evtchn_lock is held. */
 void evtchn_set_pending(struct vcpu *v, evtchn_port_t port);
 /* Nothing happens when the guest has not bound the VIRQ. Any thread. */

@@ -1,6 +1,7 @@
 /*
  * System time from the TSC (xen.h: struct vcpu_time_info).
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -55,6 +56,8 @@ uint64_t clock_now(const struct clock *c)
 {
 	uint64_t delta = clock_tsc(c) - c->tsc_start;
 
+	if (c->is_virtual)
+		return atomic_load(&c->virtual_ns);
 	/* Another processor's TSC may be a few cycles behind the one that started us. */
 	if ((int64_t)delta < 0)
 		return 0;
@@ -70,6 +73,25 @@ void clock_info(const struct clock *c, struct vcpu_time_info *t)
 	t->tsc_to_system_mul = c->mul;
 	t->tsc_shift = c->shift;
 	t->flags = c->stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
+	if (!c->is_virtual)
+		return;
+	/* Kernels take the TSC's frequency from the multiplier, before they use timers. */
+	t->tsc_timestamp = clock_tsc(c);
+	t->system_time = atomic_load(&c->virtual_ns);
+	if (c->stands)
+		t->tsc_to_system_mul = 0;
+	t->flags = 0;
+}
+
+void clock_advance(struct clock *c, uint64_t ns)
+{
+	atomic_fetch_add(&c->virtual_ns, ns);
+}
+
+void clock_advance_to(struct clock *c, uint64_t ns)
+{
+	if (ns > atomic_load(&c->virtual_ns))
+		atomic_store(&c->virtual_ns, ns);
 }
 
 uint64_t clock_wall(void)

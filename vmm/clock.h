@@ -1,7 +1,7 @@
 /*
  * A domain's clock: system time is the guest-visible TSC since the domain began,
  * scaled with constants that never change, so it is the same on all vcpus and
- * cannot jump.
+ * cannot jump. Or it is driven by what the guest does: virtual time.
  */
 #ifndef VMM_CLOCK_H
 #define VMM_CLOCK_H
@@ -18,12 +18,25 @@ struct clock {
 	int8_t shift;
 	bool stable; /* the host itself keeps time by the TSC */
 	uint32_t tsc_khz;
+
+	/* Virtual time (--time virtual): system time does not pass by itself. It goes on by
+	 * `quantum` with every exit that the guest's own work caused, and to the next
+	 * deadline when the vcpu sleeps. Then what follows is the vcpu's thread's. */
+	bool is_virtual;
+	uint32_t quantum;	     /* ns */
+	_Atomic uint64_t virtual_ns;
+	bool stands;	 /* what is published does not go on with the TSC either */
+	uint64_t period; /* of telling the guest what the devices have to tell */
+	uint64_t forced; /* times that it had to go on without an exit */
 };
 
 void clock_start(struct clock *c, uint32_t tsc_khz, uint64_t tsc_offset);
 uint64_t clock_tsc(const struct clock *c);
 uint64_t clock_now(const struct clock *c); /* ns */
 void clock_info(const struct clock *c, struct vcpu_time_info *t);
+/* Virtual time goes on. */
+void clock_advance(struct clock *c, uint64_t ns);
+void clock_advance_to(struct clock *c, uint64_t ns);
 uint64_t clock_wall(void); /* ns since 1970 */
 
 #endif

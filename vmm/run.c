@@ -138,6 +138,10 @@ static int create_domain(struct run *r)
 	if (rc)
 		return error_set(&r->err, rc, "cannot place the monitor: %s", strerror(-rc));
 	clock_start(&g->clock, m->host.tsc_khz, m->host.tsc_offset);
+	g->clock.is_virtual = o->virtual_time;
+	g->clock.quantum = o->time_quantum;
+	/* Linux takes the TSC's frequency from what it is told of the clock. */
+	g->clock.stands = strncmp(r->kernel.notes.guest_os, "linux", 5) != 0;
 	g->tracer = tracer_create(g->domain);
 	if (!g->tracer)
 		return error_set(&r->err, -ENOMEM, "cannot make a tracer");
@@ -194,6 +198,18 @@ static void on_signal(void *arg, uint32_t events)
 	}
 }
 
+/* The guest hears of its devices where its work is the same in every run. */
+static int defer_events(struct run *r)
+{
+	struct domain *d = r->guest.domain;
+
+	if (!r->o->virtual_time)
+		return 0;
+	d->deferred = calloc(2 * EVTCHN_DEFERRED_WORDS, sizeof(*d->deferred));
+	int rc = d->deferred ? quiesce_init(&r->guest.quiesce, r->loop, d) : -ENOMEM;
+	return rc ? error_set(&r->err, rc, "no virtual time: %s", strerror(-rc)) : 0;
+}
+
 static int create_devices(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -202,7 +218,8 @@ static int create_devices(struct run *r)
 	r->console_port = console_bind_port(g->console, g->domain);
 	if (r->store_port < 0 || r->console_port < 0)
 		return error_set(&r->err, -EIO, "cannot bind the store and console ports");
-	return event_loop_add(r->loop, r->signal_fd, EPOLLIN, on_signal, r);
+	int rc = event_loop_add(r->loop, r->signal_fd, EPOLLIN, on_signal, r);
+	return rc ? rc : defer_events(r);
 }
 
 /* The toolstack grants the page (libxc: xg_dom_boot.c, xc_dom_gnttab_seed), its daemon
@@ -416,6 +433,7 @@ static void clean_up(struct run *r)
 	g->watchdog = NULL;
 	guest_devices_destroy(&g->devices);
 	injector_destroy(g->injector);
+	quiesce_close(&g->quiesce);
 	if (g->domain)
 		run_check_grants(r);
 	if (r->loop)
@@ -433,6 +451,8 @@ static void clean_up(struct run *r)
 	if (g->emulate.pit)
 		pit_destroy(g->emulate.pit);
 	tracer_destroy(g->tracer);
+	if (g->domain)
+		free(g->domain->deferred);
 	if (g->domain)
 		domain_destroy(g->domain);
 	if (r->have_kernel)
@@ -476,6 +496,11 @@ static int start_trace(struct run *r)
 
 static int run_steps(struct run *r)
 {
+	if (r->o->virtual_time && r->o->max_vcpus > 1) {
+		error_set(&r->err, -EINVAL, "virtual time is for domains with one vcpu, not %u",
+			  r->o->max_vcpus);
+		return EXIT_BAD_USAGE;
+	}
 	if (run_load_files(r) || run_take_name(r))
 		return EXIT_BAD_USAGE;
 	run_doing(r, "asking KVM what it can do");

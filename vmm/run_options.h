@@ -17,6 +17,7 @@ int run_option_monitor(void *into, const char *value, struct error *err);
 int run_option_gate(void *into, const char *value, struct error *err);
 int run_option_xenstore(void *into, const char *value, struct error *err);
 int run_option_stats(void *into, const char *value, struct error *err);
+int run_option_time(void *into, const char *value, struct error *err);
 int run_option_trace(void *into, const char *value, struct error *err);
 int run_option_trace_file(void *into, const char *value, struct error *err);
 int run_option_trace_format(void *into, const char *value, struct error *err);
@@ -82,6 +83,11 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	 .arg = "FILE", \
 	 .help = "the kernel's System.map or ELF file, for names in traces", \
 	 .parse = run_option_symbols}, \
+	{.name = "time", \
+	 .arg = "KIND", \
+	 .help = "host (default), or virtual[:QUANTUM]: driven by what the guest\n" \
+		 "does (10us an exit), for runs that replay; one vcpu", \
+	 .parse = run_option_time}, \
 	{.name = "inject", \
 	 .arg = "RULE", \
 	 .help = "what is to go wrong: 'WHAT[:CONDITION] ACTION[=VALUE] [p=0.1] ...'\n" \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "vmm/gdb/debugger.h"
 #include "pvabi/fault.h"
@@ -56,6 +57,76 @@ static int waiting_runstate(uint32_t pause)
 								 : RUNSTATE_offline;
 }
 
+#define SECOND		1000000000ull
+#define DEVICES_NS	1000000
+#define WITHOUT_EXIT_NS 300000000
+#define FORCED_NS	10000000
+
+/* From its first timer or sleep on a kernel knows what it wants to know of the TSC. Until then
+ * it measured that, which took as long as it took: all runs go on from the same time. */
+static void virtual_begins(struct clock *k)
+{
+	uint64_t now = clock_now(k);
+
+	if (k->stands)
+		return;
+	k->stands = true;
+	clock_advance_to(k, now + SECOND - now % SECOND);
+}
+
+/* What the devices have to tell is told, and if that wakes nobody, virtual time goes on to the
+ * deadline (0: there is none). */
+static void virtual_idle(struct cpu *c, struct guest *g, uint64_t deadline)
+{
+	virtual_begins(&g->clock);
+	evtchn_deferred_send(g->domain);
+	quiesce_wait(&g->quiesce);
+	if (evtchn_deferred_raise(g->domain))
+		return;
+	if (deadline)
+		clock_advance_to(&g->clock, deadline);
+	else
+		cpu_sleep(c, CPU_SLEEP_FOREVER);
+}
+
+/* Every so often, where its work is the same in every run, a guest that does not sleep is told. */
+static void virtual_devices(struct guest *g)
+{
+	uint64_t period = clock_now(&g->clock) / DEVICES_NS;
+
+	if (period == g->clock.period)
+		return;
+	g->clock.period = period;
+	evtchn_deferred_send(g->domain);
+	quiesce_wait(&g->quiesce);
+	evtchn_deferred_raise(g->domain);
+}
+
+/* Of this thread: a busy host is not the guest's doing. */
+static uint64_t cpu_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* After an exit: how much work it was. */
+static void virtual_exit(struct cpu *c, struct guest *g, const struct cpu_exit *x, uint64_t entered)
+{
+	struct clock *k = &g->clock;
+
+	if (atomic_load(&c->vcpu->timer[TIMER_SINGLESHOT]))
+		virtual_begins(k);
+	if (x->kind != CPU_EXIT_KICK) {
+		clock_advance(k, k->quantum);
+	} else if (cpu_time() - entered >= WITHOUT_EXIT_NS / 2) {
+		/* It computes, or waits for the clock without asking anybody. */
+		clock_advance(k, FORCED_NS);
+		k->forced++;
+	}
+}
+
 /* Until no pause flag is set, or the domain ends. */
 static void wait_runnable(struct cpu *c, struct guest *g)
 {
@@ -92,6 +163,8 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 		uint64_t now = ops->system_time(v->domain);
 		if (deadline && now >= deadline)
 			vcpu_run_timers(v, now);
+		else if (g->clock.is_virtual && !(pause & ~VPF_BLOCKED))
+			virtual_idle(c, g, deadline);
 		else
 			cpu_sleep(c, deadline ? deadline - now : CPU_SLEEP_FOREVER);
 	}
@@ -105,6 +178,10 @@ static void arm_timer(struct cpu *c)
 	struct vcpu *v = c->vcpu;
 	uint64_t deadline = vcpu_next_deadline(v);
 
+	if (domain_guest(v->domain)->clock.is_virtual) {
+		cpu_arm_timer(c, WITHOUT_EXIT_NS);
+		return;
+	}
 	if (deadline == c->timer_armed && !c->signalled)
 		return;
 	c->signalled = false;
@@ -219,11 +296,16 @@ void *vcpu_thread(void *arg)
 		}
 		if (first) {
 			first = false;
+			/* What the devices have to do at first. */
+			if (g->clock.is_virtual)
+				quiesce_wait(&g->quiesce);
 			vcpu_runstate_change(v, RUNSTATE_running,
 					     v->domain->ops->system_time(v->domain));
 			vcpu_time_update(v);
 			c->first_entry = stats_now();
 		}
+		if (g->clock.is_virtual)
+			virtual_devices(g);
 		run_due_timers(v);
 		if (c->stepping && debugger_holds_events(atomic_load(&g->debugger), c))
 			vcpu_settle_regs(v);
@@ -231,13 +313,19 @@ void *vcpu_thread(void *arg)
 			vcpu_deliver_events(v);
 		if (atomic_load(&g->stop) || atomic_load(&v->pause_flags))
 			continue;
-		steal_account(c);
+		if (g->clock.is_virtual)
+			vcpu_time_update(v);
+		else
+			steal_account(c);
 		vcpu_runstate_publish(v);
 		arm_timer(c);
 		if (c->stepping)
 			debugger_enter(atomic_load(&g->debugger), c);
+		uint64_t entered = g->clock.is_virtual ? cpu_time() : 0;
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);
+		if (g->clock.is_virtual)
+			virtual_exit(c, g, &x, entered);
 		PROBE_HIT(v->domain, exit, x.kind, x.vector, x.error_code, x.cr2);
 		if (FAULT_AT(v->domain, exit, &fault, x.kind, x.vector, x.error_code, x.cr2))
 			fault_wait(v->domain, &fault);

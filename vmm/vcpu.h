@@ -9,6 +9,7 @@
 #include "vmm/emulate/emulate.h"
 #include "vmm/guest_devices.h"
 #include "vmm/log_ring.h"
+#include "vmm/quiesce.h"
 
 struct console;
 struct debugger; /* gdb/debugger.h */
@@ -33,6 +34,7 @@ struct guest {
 	struct console *console;
 	struct guest_devices devices;
 	struct debugger *_Atomic debugger; /* NULL: none was ever asked for */
+	struct quiesce quiesce; /* of virtual time */
 	struct tracer *tracer;
 	struct injector *injector;  /* NULL: nothing was ever to go wrong */
 	_Atomic int64_t wall_step;  /* ns that the wall clock was made to step */

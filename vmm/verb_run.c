@@ -13,6 +13,8 @@
 #include "vmm/run_options.h"
 #include "vmm/verb.h"
 
+#define DEFAULT_QUANTUM_NS 10000
+
 void run_options_init(struct run_options *o)
 {
 	*o = (struct run_options){
@@ -200,6 +202,26 @@ int run_option_monitor(void *into, const char *value, struct error *err)
 				 "this version of xenolith has no resident monitor; use "
 				 "--monitor=auto or --monitor=forward");
 	((struct run_options *)into)->monitor = i;
+	return 0;
+}
+
+int run_option_time(void *into, const char *value, struct error *err)
+{
+	struct run_options *o = into;
+	int64_t quantum = DEFAULT_QUANTUM_NS;
+
+	o->virtual_time = !strncmp(value, "virtual", 7) && (!value[7] || value[7] == ':');
+	if (!o->virtual_time && strcmp(value, "host"))
+		return error_set(err, -EINVAL,
+				 "option --time takes host, virtual or virtual:QUANTUM, not '%s'",
+				 value);
+	if (o->virtual_time && value[7] &&
+	    (!inject_time(value + 8, &quantum) || quantum < 100 || quantum > 10000000))
+		return error_set(err, -EINVAL,
+				 "option --time=virtual:QUANTUM takes a time of 100ns to 10ms, not "
+				 "'%s'",
+				 value + 8);
+	o->time_quantum = (uint32_t)quantum;
 	return 0;
 }
 

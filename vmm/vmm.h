@@ -104,6 +104,8 @@ struct run_options {
 	bool gdb;	 /* it has a server for gdb ... */
 	bool gdb_nowait; /* ... that need not let it start */
 	struct gdb_where gdb_where;
+	bool virtual_time;
+	uint32_t time_quantum; /* ns */
 	bool traced; /* from its first instruction on */
 	struct trace_options trace;
 	struct inject_options inject;

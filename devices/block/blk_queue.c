@@ -158,6 +158,11 @@ static void serve(struct blk_queue *q)
 	} while (more_requests(q));
 }
 
+static void notifications_seen(struct blk_queue *q, unsigned n)
+{
+	atomic_fetch_sub(&q->dev->b.domain->backend_work, n);
+}
+
 static void *queue_thread(void *arg)
 {
 	struct blk_queue *q = arg;
@@ -180,7 +185,9 @@ static void *queue_thread(void *arg)
 			if (events[i].data.fd == q->event_fd)
 				q->dev->stats.wakeups++;
 		}
+		unsigned n_seen = atomic_exchange(&q->notified, 0);
 		serve(q);
+		notifications_seen(q, n_seen);
 	}
 	return NULL;
 }
@@ -242,6 +249,15 @@ int blk_queue_resume(struct blk_queue *q)
 	return rc;
 }
 
+static void notified(void *arg)
+{
+	struct blk_queue *q = arg;
+
+	atomic_fetch_add(&q->dev->b.domain->backend_work, 1);
+	atomic_fetch_add(&q->notified, 1);
+	eventfd_write(q->event_fd, 1);
+}
+
 int blk_queue_start(struct blk_queue *q, bool persistent)
 {
 	struct domain *d = q->dev->b.domain;
@@ -259,7 +275,7 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 	if (!rc)
 		rc = blk_flight_init(q);
 	if (!rc) {
-		rc = backend_bind_port(&q->dev->b, q->port, q->event_fd);
+		rc = evtchn_backend_connect(d, q->port, notified, q);
 		q->bound = !rc;
 	}
 	if (!rc)
@@ -274,6 +290,7 @@ void blk_queue_stop(struct blk_queue *q)
 	blk_queue_pause(q);
 	if (q->bound)
 		evtchn_backend_close(q->dev->b.domain, q->port);
+	notifications_seen(q, atomic_exchange(&q->notified, 0));
 	close_descriptors(q);
 	blk_fault_release(q, true);
 	blk_grants_destroy(&q->grants);

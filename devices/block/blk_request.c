@@ -85,6 +85,7 @@ static void done(struct image_io *io, int rc)
 	if (b->op == BLKIF_OP_WRITE_BARRIER)
 		q->barrier = false;
 	q->in_flight--;
+	atomic_fetch_sub(&q->dev->b.domain->backend_work, 1);
 	blk_flight_end(q, b->flight);
 	if (rc)
 		q->dev->stats.errors++;
@@ -143,6 +144,7 @@ static bool submit_faulty(struct blk_queue *q, struct blk_io *b)
 static void submit(struct blk_queue *q, struct blk_io *b)
 {
 	q->in_flight++;
+	atomic_fetch_add(&q->dev->b.domain->backend_work, 1);
 	PROBE_HIT(q->dev->b.domain, blk_submit, q->dev->b.id, q->index, b->id, b->op, b->io.offset,
 		  b->op == BLKIF_OP_DISCARD ? b->io.length : q->request.nr_sectors * BLKIF_SECTOR);
 	b->flight = blk_flight_begin(q, b->grant, b->nr_grants);

@@ -40,6 +40,7 @@ struct blk_queue {
 	evtchn_port_t port;
 	int event_fd, stop_fd, epoll_fd;
 	bool bound; /* the port */
+	_Atomic unsigned notified; /* by the frontend, and not looked at yet */
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop;

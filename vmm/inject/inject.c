@@ -19,6 +19,7 @@
 #define MAX_WAIT_NS 10000000000ull
 #define MAX_LATER   200000 /* events that wait */
 #define NS	    1000000000ull
+#define VIRTUAL_LOOK_NS 1000000ull /* virtual time tells nobody that it goes on */
 
 struct state {
 	struct inject_rule rule;
@@ -188,6 +189,14 @@ static void wait_ns(struct fault_host *h, uint64_t ns)
 	uint64_t end = clock_now(&in->guest->clock) + (ns < MAX_WAIT_NS ? ns : MAX_WAIT_NS);
 	const struct timespec t = {.tv_nsec = 1000000};
 
+	if (in->guest->clock.is_virtual) {
+		/* For a vcpu that is what it was; nobody else can wait in virtual time. */
+		if (vcpu_current())
+			clock_advance_to(&in->guest->clock, end);
+		else
+			nanosleep(&t, NULL);
+		return;
+	}
 	/* In pieces: the domain may end meanwhile. */
 	while (!atomic_load(&in->guest->stop)) {
 		uint64_t now = clock_now(&in->guest->clock);
@@ -346,7 +355,9 @@ static void *injector_thread(void *arg)
 			continue;
 		}
 		/* System time runs as fast as the monotonic clock. */
-		uint64_t ns = due - now < NS ? due - now : NS;
+		uint64_t ns = in->guest->clock.is_virtual ? VIRTUAL_LOOK_NS
+			      : due - now < NS		   ? due - now
+							   : NS;
 		struct timespec t;
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		t.tv_nsec += (long)ns;
