@@ -528,6 +528,9 @@ void vcpu_toggle_mode(struct vcpu *v);
  * caller's. Under `lock`, or before any vcpu ran. An initialised vcpu keeps its
  * tables: -EOPNOTSUPP when the context names others. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* What XEN_DOMCTL_getvcpucontext answers, of a vcpu at rest; the vector state is fpu_ctxt's,
+ * the host may know a newer one. */
+void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 /* What an iretq to v's cs, ss and rip would fault with: the vector and its error code; -1:
  * nothing. */
 int vcpu_iret_fault(struct vcpu *v, uint32_t *error);

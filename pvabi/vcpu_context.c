@@ -186,3 +186,45 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	atomic_store(&v->timer[TIMER_PERIODIC], 1);
 	return 0;
 }
+
+/* Xen: arch/x86/domctl.c, arch_get_info_guest(). What the trap table and the callbacks of
+ * events have for selectors is Xen's own. */
+void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->flags = VGCF_i387_valid;
+	if (v->kernel_mode)
+		c->flags |= VGCF_in_kernel;
+	if (v->failsafe_callback.mask_events)
+		c->flags |= VGCF_failsafe_disables_events;
+	if (v->syscall_callback.mask_events)
+		c->flags |= VGCF_syscall_disables_events;
+	if (!(atomic_load(&v->pause_flags) & VPF_DOWN))
+		c->flags |= VGCF_online;
+	memcpy(&c->fpu_ctxt, v->fpu_ctxt, sizeof(v->fpu_ctxt));
+	c->user_regs = v->regs;
+	c->user_regs.rflags |= (uint64_t)v->iopl << 12;
+	memcpy(c->trap_ctxt, v->traps, sizeof(c->trap_ctxt));
+	c->ldt_base = v->ldt_base;
+	c->ldt_ents = v->ldt_ents;
+	memcpy(c->gdt_frames, v->gdt_frames,
+	       sizeof(v->gdt_frames) < sizeof(c->gdt_frames) ? sizeof(v->gdt_frames)
+							     : sizeof(c->gdt_frames));
+	c->gdt_ents = v->gdt_ents;
+	c->kernel_ss = v->kernel_ss;
+	c->kernel_sp = v->kernel_sp;
+	memcpy(c->ctrlreg, v->ctrlreg, sizeof(c->ctrlreg));
+	c->ctrlreg[2] = vcpu_info_get(v)->arch.cr2;
+	c->ctrlreg[3] = xen_pfn_to_cr3(v->guest_table);
+	c->ctrlreg[1] = v->guest_table_user ? xen_pfn_to_cr3(v->guest_table_user) : 0;
+	memcpy(c->debugreg, v->debugreg, sizeof(c->debugreg));
+	c->debugreg[7] |= c->debugreg[5];
+	c->debugreg[4] = c->debugreg[5] = 0;
+	c->event_callback_eip = v->event_callback.eip;
+	c->failsafe_callback_eip = v->failsafe_callback.eip;
+	c->syscall_callback_eip = v->syscall_callback.eip;
+	c->vm_assist = v->domain->vm_assist;
+	c->fs_base = v->fs_base;
+	c->gs_base_kernel = v->gs_base_kernel;
+	c->gs_base_user = v->gs_base_user;
+}

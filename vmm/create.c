@@ -18,6 +18,7 @@
 #include "vmm/boot/bootloader.h"
 #include "vmm/create_successor.h"
 #include "vmm/create_wait.h"
+#include "vmm/dump/core_dump.h"
 #include "vmm/log_file.h"
 #include "vmm/stats.h"
 #include "vmm/verb_domain.h"
@@ -42,7 +43,8 @@ struct creation {
 	bool succeeded;	      /* another process has made the next one */
 	int tell_fd;	      /* create_wait.h */
 	int log_fd;	      /* -1: in the foreground */
-	bool in_background;   /* standard error is the log */
+	char core_path[4096];
+	bool in_background; /* standard error is the log */
 };
 
 static void on_doing(void *arg, const char *what)
@@ -130,6 +132,21 @@ static bool on_shutdown(void *arg, unsigned code)
 		return false;
 	say(c, LOG_WARN, "it is preserved; 'xenolith destroy' ends it");
 	return true;
+}
+
+/* xl: handle_domain_death(). */
+static const char *on_core_dump(void *arg, unsigned code)
+{
+	struct creation *c = arg;
+	enum on_action a = code < NR_SHUTDOWN_CODES ? c->s->on[code] : ON_DESTROY;
+	struct error err;
+
+	if (a != ON_COREDUMP_DESTROY && a != ON_COREDUMP_RESTART)
+		return NULL;
+	if (!core_dump_default_path(c->s->run.name, c->core_path, sizeof(c->core_path), &err))
+		return c->core_path;
+	say(c, LOG_ERROR, err.text);
+	return NULL;
 }
 
 static const char *first_disk(const struct run_options *o)
@@ -224,7 +241,12 @@ static int live(struct creation *c)
 		struct run_options run = c->s->run;
 
 		run.hooks = (struct run_hooks){
-			.arg = c, .doing = on_doing, .up = on_up, .preserve = on_shutdown};
+			.arg = c,
+			.doing = on_doing,
+			.up = on_up,
+			.core_dump = on_core_dump,
+			.preserve = on_shutdown,
+		};
 		status = find_kernel(c, &run);
 		if (status)
 			return status;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
+#include "vmm/dump/core_dump.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/emulate/pit.h"
 #include "vmm/control/cpu_list.h"
@@ -383,6 +384,31 @@ static void stop_threads(struct run *r)
 	atomic_store(&r->guest.ended, true);
 }
 
+/* on_crash="coredump-destroy" and the like. What cannot be written is told, and the domain
+ * goes the way that it would have gone. */
+static void dump_core(struct run *r)
+{
+	const struct run_hooks *h = &r->o->hooks;
+	const struct domain *d = r->guest.domain;
+	struct core_dump c;
+	const char *path;
+
+	if (!atomic_load(&d->is_shut_down) || atomic_load(&r->guest.host_failed) || !h->core_dump)
+		return;
+	path = h->core_dump(h->arg, d->shutdown_code);
+	if (!path)
+		return;
+	run_doing(r, "writing a core dump");
+	int rc = core_dump_prepare(&c, &r->guest, path, &r->err);
+	if (!rc)
+		rc = core_dump_write(&c, &r->err);
+	core_dump_free(&c);
+	if (rc)
+		run_say(r, LOG_ERROR, r->err.text);
+	else if (r->o->log_level >= LOG_WARN)
+		fprintf(stderr, "xenolith: %s: its core dump is %s\n", d->name, path);
+}
+
 /* A crash is the debugger's first, until that has seen enough of it. */
 static void let_gdb_look(struct run *r)
 {
@@ -421,6 +447,7 @@ static void clean_up(struct run *r)
 
 	if (r->loop)
 		event_loop_stop(r->loop);
+	core_job_end(g);
 	if (r->server)
 		control_end(r->server, run_how_it_ended(r));
 	if (atomic_load(&g->gdb)) {
@@ -567,6 +594,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		rc = run_outcome(r);
 		run_tell_faults(r);
 		xenstore_domain_shut_down(r->xenstore, r->guest.domain->domid);
+		dump_core(r);
 		let_gdb_look(r);
 		preserve(r);
 		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {

@@ -14,6 +14,7 @@
 struct console;
 struct debugger; /* gdb/debugger.h */
 struct gdb_server;
+struct core_job; /* dump/core_dump.h */
 struct injector;
 struct tracer;
 struct watchdog;
@@ -43,6 +44,7 @@ struct guest {
 	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */
 	bool small_pages;	  /* the host makes no huge pages for the guest any more */
+	struct core_job *core_job;	   /* the loop's thread's */
 	struct gdb_server *_Atomic gdb;	   /* the same; gdb/gdb.h */
 	_Atomic bool ended; /* the vcpus' threads are no more */
 	_Atomic bool stop;	  /* all vcpu threads are to end */

@@ -28,7 +28,7 @@ extern const struct verb verb_list, verb_vcpu_list, verb_domid, verb_domname, ve
 	verb_sysrq, verb_mem_set, verb_vcpu_set, verb_vcpu_pin, verb_rename, verb_block_attach,
 	verb_block_detach, verb_block_list, verb_network_attach, verb_network_detach,
 	verb_network_list, verb_top, verb_dmesg, verb_trigger, verb_debug_keys, verb_cd_insert,
-	verb_cd_eject, verb_gdb, verb_trace, verb_inject, verb_pci_attach, verb_pci_detach, verb_pci_list,
+	verb_cd_eject, verb_gdb, verb_dump_core, verb_trace, verb_inject, verb_pci_attach, verb_pci_detach, verb_pci_list,
 	verb_pci_assignable_list, verb_inspect, verb_watch;
 
 /* All verbs; NULL ends the table. */

@@ -23,6 +23,7 @@ const struct verb *const verbs[] = {
 	&verb_inject,
 	&verb_debug_keys,
 	&verb_gdb,
+	&verb_dump_core,
 	&verb_inspect,
 	&verb_watch,
 	&verb_mem_set,

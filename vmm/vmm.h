@@ -46,6 +46,9 @@ struct run_hooks {
 	/* The domain runs. Nothing is read of the options' kernel_data and ramdisk_data from
 	 * now on. */
 	void (*up)(void *arg, const char *name, unsigned domid);
+	/* It has shut down, and nothing of it runs: where is its core dump to go? A path that
+	 * stays valid, or NULL for none. */
+	const char *(*core_dump)(void *arg, unsigned shutdown_code);
 	/* The domain has shut down: is it to stay, without its vcpus, until somebody destroys
 	 * it? Its devices, its store and its control are still served. */
 	bool (*preserve)(void *arg, unsigned shutdown_code);

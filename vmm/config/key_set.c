@@ -140,14 +140,6 @@ const char *on_action_name(enum on_action a)
 	return actions[a];
 }
 
-/* What is done instead of what cannot be done yet. */
-static const struct {
-	const char *why;
-} not_yet[NR_ON_ACTIONS] = {
-	[ON_COREDUMP_DESTROY] = {"there is no core dump; the domain is destroyed"},
-	[ON_COREDUMP_RESTART] = {"there is no core dump; the domain is restarted"},
-};
-
 int key_set_action(struct settings_reader *r, const struct config_setting *s,
 		   const struct config_key *k)
 {
@@ -166,8 +158,6 @@ int key_set_action(struct settings_reader *r, const struct config_setting *s,
 				    k->key, text);
 	if (a == ON_SOFT_RESET && k->min != SHUTDOWN_soft_reset)
 		return config_error(r->err, s, s->value, "soft-reset is nothing for PV guests");
-	if (not_yet[a].why)
-		settings_warn(r, s, "%s = \"%s\": %s", k->key, text, not_yet[a].why);
 	r->settings->on[k->min] = (enum on_action)a;
 	return 0;
 }

@@ -74,6 +74,8 @@ int request_mem_set(struct call *call);
 int request_vcpu_set(struct call *call);
 int request_vcpu_pin(struct call *call);
 int request_gdb(struct call *call);
+int request_dump_core(struct call *call);
+int request_dump_status(struct call *call);
 int request_rename(struct call *call);
 int request_log(struct call *call);
 int request_inspect(struct call *call);

@@ -23,6 +23,8 @@ static const struct request requests[] = {
 	{"vcpu-set", request_vcpu_set},
 	{"vcpu-pin", request_vcpu_pin},
 	{"gdb", request_gdb},
+	{"dump-core", request_dump_core},
+	{"dump-status", request_dump_status},
 	{"rename", request_rename},
 	{"log", request_log},
 	{"inspect", request_inspect},

@@ -1,0 +1,207 @@
+/*
+ * The notes of a core dump, and the vcpus' registers in both forms.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/procfs.h>
+
+/* glibc's, for a.out files. */
+#undef PAGE_SIZE
+#undef PAGE_MASK
+#undef PAGE_SHIFT
+
+#include "vmm/dump/core_dump.h"
+
+#define FPU_BYTES  512
+#define XSAVE_SIZE 4096
+
+static void read_fpu(struct vcpu *v, void *fxsave)
+{
+	const struct cpu *c = vcpu_cpu(v);
+	uint8_t area[XSAVE_SIZE];
+
+	if (!v->fpu_valid && c && !ioctl(c->fd, KVM_GET_XSAVE, area))
+		memcpy(fxsave, area, FPU_BYTES);
+	else
+		memcpy(fxsave, v->fpu_ctxt, FPU_BYTES);
+}
+
+static void fill_gregs(struct user_regs_struct *u, const struct vcpu_guest_context *c)
+{
+	const struct cpu_user_regs *r = &c->user_regs;
+
+	*u = (struct user_regs_struct){
+		.r15 = r->r15,
+		.r14 = r->r14,
+		.r13 = r->r13,
+		.r12 = r->r12,
+		.rbp = r->rbp,
+		.rbx = r->rbx,
+		.r11 = r->r11,
+		.r10 = r->r10,
+		.r9 = r->r9,
+		.r8 = r->r8,
+		.rax = r->rax,
+		.rcx = r->rcx,
+		.rdx = r->rdx,
+		.rsi = r->rsi,
+		.rdi = r->rdi,
+		.orig_rax = ~0ull,
+		.rip = r->rip,
+		.cs = r->cs,
+		.eflags = r->rflags,
+		.rsp = r->rsp,
+		.ss = r->ss,
+		.fs_base = c->fs_base,
+		.gs_base = c->flags & VGCF_in_kernel ? c->gs_base_kernel : c->gs_base_user,
+		.ds = r->ds,
+		.es = r->es,
+		.fs = r->fs,
+		.gs = r->gs,
+	};
+}
+
+void core_vcpu_fill(struct core_vcpu *cv, struct vcpu *v)
+{
+	cv->id = v->id;
+	vcpu_get_context(v, &cv->context);
+	read_fpu(v, &cv->context.fpu_ctxt);
+}
+
+static void fill_status(struct elf_prstatus *s, const struct core_vcpu *cv)
+{
+	struct user_regs_struct regs;
+
+	memset(s, 0, sizeof(*s));
+	fill_gregs(&regs, &cv->context);
+	memcpy(&s->pr_reg, &regs, sizeof(regs));
+	s->pr_pid = (pid_t)cv->id + 1; /* as the stub numbers its threads */
+	s->pr_fpvalid = 1;
+}
+_Static_assert(sizeof(struct user_regs_struct) == sizeof(elf_gregset_t), "sys/procfs.h");
+_Static_assert(sizeof(struct user_fpregs_struct) == FPU_BYTES, "FXSAVE's layout");
+
+/* ---- notes ---- */
+
+struct buffer {
+	uint8_t *p;
+	size_t len;
+	bool failed;
+};
+
+static void add(struct buffer *b, const void *bytes, size_t len)
+{
+	uint8_t *p = b->failed ? NULL : realloc(b->p, b->len + len + 4);
+
+	if (!p) {
+		b->failed = true;
+		return;
+	}
+	b->p = p;
+	if (len)
+		memcpy(p + b->len, bytes, len);
+	b->len += len;
+}
+
+static void add_padded(struct buffer *b, const void *bytes, size_t len)
+{
+	static const uint8_t zeros[4];
+
+	add(b, bytes, len);
+	add(b, zeros, -len & 3);
+}
+
+static void add_note(struct buffer *b, const char *name, uint32_t type, const void *desc,
+		     size_t len)
+{
+	Elf64_Nhdr h = {.n_namesz = (Elf64_Word)strlen(name) + 1,
+			.n_descsz = (Elf64_Word)len,
+			.n_type = type};
+
+	add(b, &h, sizeof(h));
+	add_padded(b, name, h.n_namesz);
+	add_padded(b, desc, len);
+}
+
+static void *finish(struct buffer *b, size_t *size)
+{
+	if (b->failed) {
+		free(b->p);
+		return NULL;
+	}
+	*size = b->len;
+	return b->p;
+}
+
+/* docs/misc/dump-core-format.txt, "Descriptors". */
+struct note_header {
+	uint64_t magic, nr_vcpus, nr_pages, page_size;
+};
+
+struct note_version {
+	uint64_t major, minor;
+	xen_extraversion_t extra;
+	xen_compile_info_t compile_info;
+	xen_capabilities_info_t capabilities;
+	xen_changeset_info_t changeset;
+	xen_platform_parameters_t platform_parameters;
+	uint64_t page_size;
+};
+
+/* As the guest would be answered. */
+static void ask_version(struct vcpu *v, int nr, void *out)
+{
+	const uint64_t args[NR_HYPERCALL_ARGS] = {(uint64_t)nr};
+
+	for (const struct subop *s = hypercall_table[__HYPERVISOR_xen_version].subops; s->name; s++)
+		if (s->nr == nr)
+			s->fn(v, out, args);
+}
+
+void *core_xen_notes(const struct core_dump *c, size_t *size)
+{
+	const struct domain *d = c->guest->domain;
+	struct vcpu *v = d->vcpu[c->vcpu[0].id];
+	struct buffer b = {.p = NULL};
+	const struct note_header header = {XC_CORE_MAGIC, c->nr_vcpus, c->nr_pages, PAGE_SIZE};
+	struct note_version version = {
+		.major = d->profile->version >> 16,
+		.minor = d->profile->version & 0xffff,
+		.page_size = PAGE_SIZE,
+	};
+	const uint64_t format = 1; /* 0.1 */
+
+	ask_version(v, XENVER_extraversion, &version.extra);
+	ask_version(v, XENVER_compile_info, &version.compile_info);
+	ask_version(v, XENVER_capabilities, &version.capabilities);
+	ask_version(v, XENVER_changeset, &version.changeset);
+	ask_version(v, XENVER_platform_parameters, &version.platform_parameters);
+	add_note(&b, "Xen", XEN_ELFNOTE_DUMPCORE_NONE, NULL, 0);
+	add_note(&b, "Xen", XEN_ELFNOTE_DUMPCORE_HEADER, &header, sizeof(header));
+	add_note(&b, "Xen", XEN_ELFNOTE_DUMPCORE_XEN_VERSION, &version, sizeof(version));
+	add_note(&b, "Xen", XEN_ELFNOTE_DUMPCORE_FORMAT_VERSION, &format, sizeof(format));
+	return finish(&b, size);
+}
+
+void *core_gdb_notes(const struct core_dump *c, size_t *size)
+{
+	struct buffer b = {.p = NULL};
+	struct elf_prpsinfo info = {.pr_sname = 'R'};
+	struct guest *g = c->guest;
+
+	/* gdb: "Core was generated by". */
+	pthread_mutex_lock(&g->log.lock);
+	strncpy(info.pr_fname, g->domain->name, sizeof(info.pr_fname) - 1);
+	strncpy(info.pr_psargs, g->domain->name, sizeof(info.pr_psargs) - 1);
+	pthread_mutex_unlock(&g->log.lock);
+	for (unsigned i = 0; i < c->nr_vcpus; i++) {
+		struct elf_prstatus status;
+		fill_status(&status, &c->vcpu[i]);
+		add_note(&b, "CORE", NT_PRSTATUS, &status, sizeof(status));
+		if (!i)
+			add_note(&b, "CORE", NT_PRPSINFO, &info, sizeof(info));
+		add_note(&b, "CORE", NT_FPREGSET, &c->vcpu[i].context.fpu_ctxt, FPU_BYTES);
+	}
+	return finish(&b, size);
+}
