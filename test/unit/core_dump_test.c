@@ -244,7 +244,7 @@ END_TEST
 
 START_TEST(test_cannot_be_written)
 {
-	struct rlimit limit = {1 << 20, 1 << 20};
+	struct rlimit before, limit = {1 << 20, RLIM_INFINITY};
 	char other[sizeof(path)];
 	int fd;
 
@@ -262,8 +262,12 @@ START_TEST(test_cannot_be_written)
 	close(fd);
 	memset(frame_ptr(t->d, 1000), 1, 600 * PAGE_SIZE);
 	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit.rlim_max = before.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	ck_assert_int_eq(write_dump(), -EFBIG);
+	int rc = write_dump();
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_eq(rc, -EFBIG);
 	read_file();
 	ck_assert_uint_eq(size, 3);
 }

@@ -7,6 +7,7 @@
 #include "pvabi/mm.h"
 #include "vmm/debug_keys.h"
 #include "vmm/gdb/gdb_internal.h"
+#include "vmm/inject/inject.h"
 #include "vmm/inspect/inspect.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
@@ -137,6 +138,33 @@ static void press_keys(struct gdb_server *s, const char *args, FILE *out)
 	show_log(s, args, out);
 }
 
+static void print_rule(void *arg, unsigned nr, const char *text, uint64_t hits, uint64_t taken)
+{
+	fprintf(arg, "%u: %s (%llu hits, %llu taken)\n", nr, text, (unsigned long long)hits,
+		(unsigned long long)taken);
+}
+
+/* As `xenolith inject`: a rule, "-r [N]" or nothing. */
+static void inject(struct gdb_server *s, const char *args, FILE *out)
+{
+	const struct inject_options none = {.nr_rules = 0};
+	struct guest *g = s->p.guest;
+	struct error err;
+
+	if (!strncmp(args, "-r", 2)) {
+		int nr = args[2] ? atoi(args + 2) : -1;
+		if (!g->injector || injector_remove(g->injector, nr))
+			fprintf(out, "it has no such rule\n");
+	} else if (*args) {
+		if (!g->injector)
+			g->injector = injector_create(g, s->p.loop, g->devices.xenstore, &none, &err);
+		if (!g->injector || injector_add(g->injector, args, &err) < 0)
+			fprintf(out, "%s\n", err.text);
+	}
+	if (g->injector)
+		injector_list(g->injector, print_rule, out);
+}
+
 static void set_step_events(struct gdb_server *s, const char *args, FILE *out)
 {
 	if (!strcmp(args, "on"))
@@ -154,6 +182,7 @@ static void show_help(struct gdb_server *s, const char *args, FILE *out);
 static const struct monitor_command commands[] = {
 	{"frame", "MFN", "whose a machine frame is, and its type", show_frame},
 	{"help", "", "this list", show_help},
+	{"inject", "[RULE|-r [N]]", "faults, as of 'xenolith inject'", inject},
 	{"inspect", "WHAT [ARG]...", "as 'xenolith inspect': events, rings, ...", inspect},
 	{"keys", "KEYS", "debug keys as of 'xenolith debug-keys', and the log", press_keys},
 	{"log", "", "the domain's log, as of 'xenolith dmesg'", show_log},
