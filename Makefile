@@ -71,6 +71,7 @@ help:
 	@echo 'make check-net     an interface comes and goes in a running guest (RUNS=300)'
 	@echo 'make bench-net     TCP of a guest, behind the NAT and on a cable to another (SIZE=MiB)'
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
+	@echo 'make bench-pci     NVMe beside our disks, round trips of PCI functions beside a hypercall'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-vfio    devices of an emulated host go to a guest through its VFIO'
@@ -241,6 +242,13 @@ bench-block: needs-demo
 	@test/lib/needs.sh test bench
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/bench/block.sh $(or $(FORMAT),raw) $(FIELDS)
+
+# NVME=,no-dbbuf: without a feature.
+.PHONY: bench-pci
+bench-pci: needs-demo
+	@test/lib/needs.sh test bench
+	@echo '== building' && $(QUIET_MAKE) all >/dev/null
+	@NVME=$(NVME) test/bench/pci.sh
 
 check-matrix: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
