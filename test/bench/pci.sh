@@ -40,7 +40,7 @@ for i in \$(seq 200); do [ -b /dev/xvda ] && [ -b /dev/xvdz ] && [ -b /dev/nvme0
 mount -t ext4 -o ro /dev/xvdz /fio
 [ $1 = none ] && exec /fio/fio --name=none --ioengine=null --filename=/dev/xvda --direct=1 --thread=1 --rw=read \
   --bs=4k --size=$SIZE --rate_iops=1 --time_based --runtime=$RUNTIME --ramp_time=1 --output-format=terse
-export DISK=$2 ENGINE=libaio DIRECT=1 RUNTIME=$RUNTIME SIZE=$SIZE
+export DISK=${2:-} ENGINE=libaio DIRECT=1 RUNTIME=$RUNTIME SIZE=$SIZE
 /fio/fio --output-format=terse --terse-version=3 /job.fio
 CMD
   [ "$1" = none ] || extra=("test/bench/fio/$1.fio:/job.fio")
