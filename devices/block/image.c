@@ -96,8 +96,10 @@ void image_close(struct image *img)
 {
 	if (img->nbd)
 		image_nbd_close(img);
-	if (img->fd >= 0)
+	if (img->fd >= 0) {
+		image_unlock(img);
 		close(img->fd);
+	}
 	img->fd = -1;
 }
 

@@ -89,8 +89,10 @@ void image_nbd_close(struct image *img);
 
 /* ---- image_lock.c ---- */
 /* The file, which `path` names, is ours: as the only one who writes, or one of many who
- * read. 0, or -EBUSY and a sentence. The lock goes when the last copy of img->fd is closed. */
+ * read. 0, or -EBUSY and a sentence. The lock goes with the process. */
 int image_lock(const struct image *img, const char *path, char *err, size_t errlen);
+/* Before img->fd is closed: io_uring lets go of its copy some time after that. */
+void image_unlock(const struct image *img);
 
 /* ---- image_format.c ---- */
 /* "nbd://...": the address of a server. */

@@ -40,6 +40,13 @@ static int look(int fd, off_t at)
 	return lock_byte(fd, F_OFD_GETLK, F_WRLCK, at);
 }
 
+void image_unlock(const struct image *img)
+{
+	struct flock l = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	fcntl(img->fd, F_OFD_SETLK, &l);
+}
+
 int image_lock(const struct image *img, const char *path, char *err, size_t errlen)
 {
 	int fd = img->fd;

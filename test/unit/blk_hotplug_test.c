@@ -85,7 +85,8 @@ static struct backend *attach(const char *target)
 	char text[100], err[300];
 	struct disk_spec spec;
 
-	snprintf(text, sizeof(text), "%s,xvda,rw", target);
+	/* The fixture has the file, too. */
+	snprintf(text, sizeof(text), "%s,xvda,%s", target, strstr(target, ",raw") ? "rw!" : "rw");
 	ck_assert_int_eq(disk_spec_parse(&spec, text, err, sizeof(err)), 0);
 	struct backend *b = blkback_create(f->loop, f->xs, f->t->d, &spec, err, sizeof(err));
 	ck_assert_msg(b, "%s", err);

@@ -28,6 +28,7 @@ static inline int run_tests(const char *name, SFun setup, SFun teardown, const T
 	TCase *c = tcase_create(name);
 
 	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60); /* seconds of a busy machine */
 	for (size_t i = 0; i < nr; i++)
 		tcase_add_test(c, tests[i]);
 	suite_add_tcase(s, c);
