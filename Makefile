@@ -144,7 +144,7 @@ endif
 check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
-	@test/lib/run-suites -j $(LANES) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12"
+	@test/lib/run-suites -j $(LANES) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12" "test/gdb/nested.sh 6.1"
 
 # Emulated devices behind an emulated IOMMU, through the kernel's own VFIO.
 .PHONY: check-vfio

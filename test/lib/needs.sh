@@ -14,7 +14,7 @@ declare -A groups=(
           e2fsprogs fdisk dosfstools mtools procps babeltrace2 pciutils gcc-12 gdb binutils"
   [debian]="debootstrap debian-archive-keyring fdisk e2fsprogs python3"
   [bench]="fio e2fsprogs"
-  [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip"
+  [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip gdb"
 )
 
 missing=()
