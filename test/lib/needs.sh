@@ -11,7 +11,7 @@ declare -A groups=(
   [demo]="busybox-static cpio gzip dpkg apt"
   [test]="valgrind spin qemu-utils nbdkit
           xenstore-utils python3-pyxs python3-minimal iproute2 tcpdump
-          e2fsprogs fdisk dosfstools mtools procps babeltrace2 pciutils gcc-12 gdb binutils"
+          e2fsprogs fdisk dosfstools mtools procps babeltrace2 pciutils gcc-12 gdb binutils crash"
   [debian]="debootstrap debian-archive-keyring fdisk e2fsprogs python3"
   [bench]="fio e2fsprogs"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip gdb"
