@@ -192,12 +192,13 @@ check-kills: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/block.sh kills $(or $(RUNS),50)"
 
-# A disk is attached to a running guest and detached, many times.
+# Where PCI functions and memory are in domains of several sizes.
 .PHONY: check-pci-memory
 check-pci-memory: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/pci_host.sh large"
 
+# A disk is attached to a running guest and detached, many times.
 .PHONY: check-hotplug
 check-hotplug: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null

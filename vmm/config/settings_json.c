@@ -101,6 +101,52 @@ static void fields(FILE *out, unsigned devid, const char *spec)
 	fprintf(out, "\n        }");
 }
 
+static void number(FILE *out, const char **sep, const char *name, unsigned n)
+{
+	if (!n)
+		return;
+	fprintf(out, "%s\n            \"%s\": %u", *sep, name, n);
+	*sep = ",";
+}
+
+static void flag(FILE *out, const char **sep, const char *name, bool on)
+{
+	if (!on)
+		return;
+	fprintf(out, "%s\n            \"%s\": true", *sep, name);
+	*sep = ",";
+}
+
+/* A function of the host's, with libxl's names (libxl_types.idl, device_pci); what is 0 is
+ * left out. */
+static bool pci_function(FILE *out, const struct run_options *o, const char *text)
+{
+	const char *sep = "";
+	struct pci_spec s;
+	struct error ignored;
+
+	if (pci_spec_parse(&s, text, &o->pci_defaults, &ignored))
+		return false;
+	bool is_host = s.options.has_host;
+	if (is_host) {
+		fprintf(out, "        {");
+		number(out, &sep, "func", s.options.host.function);
+		number(out, &sep, "dev", s.options.host.device);
+		number(out, &sep, "bus", s.options.host.bus);
+		number(out, &sep, "domain", s.options.host.domain);
+		number(out, &sep, "vdevfn",
+		       s.options.vslot > 0 ? (unsigned)s.options.vslot << 3 : 0);
+		number(out, &sep, "vfunc_mask", s.all_functions ? ~0u : 1);
+		flag(out, &sep, "msitranslate", s.options.msitranslate);
+		flag(out, &sep, "power_mgmt", s.options.power_mgmt);
+		flag(out, &sep, "permissive", s.options.permissive);
+		flag(out, &sep, "seize", s.seize);
+		fprintf(out, "\n        }");
+	}
+	pci_spec_free(&s);
+	return is_host;
+}
+
 static void devices(FILE *out, const struct run_options *o, const char *option, const char *name)
 {
 	unsigned nr = 0;
@@ -114,7 +160,7 @@ static void devices(FILE *out, const struct run_options *o, const char *option, 
 			fprintf(out, ",\n    \"%s\": [\n", name);
 		if (!strcmp(option, "disk"))
 			disk(out, o->device[i].spec);
-		else
+		else if (strcmp(option, "pci") || !pci_function(out, o, o->device[i].spec))
 			fields(out, nr, o->device[i].spec);
 		nr++;
 	}
