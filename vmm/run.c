@@ -390,7 +390,7 @@ static void dump_core(struct run *r)
 {
 	const struct run_hooks *h = &r->o->hooks;
 	const struct domain *d = r->guest.domain;
-	struct core_dump c;
+	struct core_dump c = {.guest = NULL};
 	const char *path;
 
 	if (!atomic_load(&d->is_shut_down) || atomic_load(&r->guest.host_failed) || !h->core_dump)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test/unit/test_loop.h"
 #include "test/unit/test_mm.h"
 #include "test/unit/test_run.h"
 #include "vmm/dump/core_dump.h"
@@ -279,6 +280,7 @@ START_TEST(test_cancelled)
 	atomic_store(&dump.cancelled, true);
 	ck_assert_int_eq(core_dump_write(&dump, &err), -ECANCELED);
 	core_dump_free(&dump);
+	atomic_store(&dump.cancelled, false);
 }
 END_TEST
 
@@ -308,12 +310,64 @@ START_TEST(test_default_path)
 }
 END_TEST
 
+/* The domain is paused meanwhile, and the loop serves others. */
+START_TEST(test_job)
+{
+	struct event_loop *loop = event_loop_create();
+	struct core_job_state s;
+
+	ck_assert(!core_job_look(g, &s));
+	test_loop_init(loop);
+	ck_assert_int_eq(core_job_start(g, loop, path, false, &err), 0);
+	ck_assert_int_eq(core_job_start(g, loop, path, false, &err), -EBUSY);
+	ck_assert(core_job_look(g, &s) && s.running);
+	ck_assert_uint_eq(t->d->pause_count, 1);
+	ck_assert_int_eq(event_loop_start(loop), 0);
+	for (unsigned i = 0; i < 20000 && t->d->pause_count; i++)
+		usleep(1000);
+	ck_assert_uint_eq(t->d->pause_count, 0);
+	event_loop_stop(loop);
+	ck_assert(core_job_look(g, &s) && !s.running && !s.rc);
+	ck_assert_uint_eq(s.done, s.pages);
+	read_file();
+	ck_assert_uint_eq(section(".xen_pages")->sh_size, s.pages * 4096);
+	/* One that fails says why. */
+	ck_assert_int_eq(core_job_start(g, loop, top, true, &err), 0);
+	ck_assert_int_eq(event_loop_start(loop), 0);
+	for (unsigned i = 0; i < 20000 && (core_job_look(g, &s), s.running); i++)
+		usleep(1000);
+	event_loop_stop(loop);
+	ck_assert(core_job_look(g, &s) && !s.running);
+	ck_assert_int_eq(s.rc, -EINVAL);
+	ck_assert_ptr_nonnull(strstr(s.err.text, "is not a regular file"));
+	core_job_end(g);
+	test_loop_free();
+	event_loop_destroy(loop);
+}
+END_TEST
+
+/* It is given up when the domain ends, also while a vcpu does not come to rest. */
+START_TEST(test_job_and_the_end)
+{
+	struct event_loop *loop = event_loop_create();
+	struct cpu cpu = {.vcpu = t->d->vcpu[0], .fd = -1};
+
+	g->cpu[0] = &cpu;
+	ck_assert_int_eq(core_job_start(g, loop, path, false, &err), 0);
+	core_job_end(g);
+	ck_assert_uint_eq(t->d->pause_count, 0);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	event_loop_destroy(loop);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_as_xen_has_it,  test_as_gdb_has_it,     test_zeros_are_holes,
-		test_hostile_tables, test_cannot_be_written, test_cancelled,
-		test_never_ran,	     test_default_path,
+		test_as_xen_has_it,   test_as_gdb_has_it,     test_zeros_are_holes,
+		test_hostile_tables,  test_cannot_be_written, test_cancelled,
+		test_never_ran,	      test_default_path,      test_job,
+		test_job_and_the_end,
 	};
 
 	return RUN_TESTS("core_dump", setup, teardown, tests);

@@ -6,12 +6,11 @@
 #include "vmm/control/control_internal.h"
 #include "vmm/dump/core_dump.h"
 
-/* {"path": absolute, "live": does it run meanwhile?} -> {"pages": to be written}; it is
- * written in the background */
+/* {"path": absolute, "live": does it run meanwhile?} -> {}; it is written in the background:
+ * dump-status */
 int request_dump_core(struct call *call)
 {
 	struct control *c = call->control;
-	struct core_job_state s;
 	const char *path;
 	int live = 0, rc = call_args(call, "{s:s, s?b}", "path", &path, "live", &live);
 
@@ -19,10 +18,7 @@ int request_dump_core(struct call *call)
 		return rc;
 	if (*path != '/')
 		return error_set(&call->err, -EINVAL, "the path of a core dump begins with '/'");
-	rc = core_job_start(c->domain.guest, c->loop, path, live, &call->err);
-	if (!rc && core_job_look(c->domain.guest, &s))
-		json_object_set_new(call->result, "pages", json_integer((json_int_t)s.pages));
-	return rc;
+	return core_job_start(c->domain.guest, c->loop, path, live, &call->err);
 }
 
 /* {} -> {"running": true, "done": pages, "pages": of so many}; an error when it failed */

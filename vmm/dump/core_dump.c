@@ -36,16 +36,14 @@ static int look_at_vcpus(struct core_dump *c, struct error *err)
 
 int core_dump_prepare(struct core_dump *c, struct guest *g, const char *path, struct error *err)
 {
-	memset(c, 0, sizeof(*c));
 	c->guest = g;
-	if ((size_t)snprintf(c->path, sizeof(c->path), "%s", path) >= sizeof(c->path))
+	c->nr_vcpus = c->nr_loads = 0;
+	c->nr_pages = 0;
+	if (path != c->path &&
+	    (size_t)snprintf(c->path, sizeof(c->path), "%s", path) >= sizeof(c->path))
 		return error_set(err, -ENAMETOOLONG, "%.100s...: too long", path);
-	int rc = look_at_vcpus(c, err);
-	if (rc)
-		return rc;
-	if (core_list_pages(c) || core_map_memory(c, first_vcpu(g)))
-		return error_set(err, -ENOMEM, "no memory for a core dump");
-	return 0;
+	c->l4 = first_vcpu(g)->guest_table;
+	return look_at_vcpus(c, err);
 }
 
 void core_dump_free(struct core_dump *c)

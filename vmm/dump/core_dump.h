@@ -37,18 +37,21 @@ struct core_dump {
 	/* core_dump_prepare() */
 	unsigned nr_vcpus;
 	struct core_vcpu *vcpu;
+	uint64_t l4; /* of the first vcpu's kernel */
+	/* core_dump_write() */
 	uint64_t nr_pages;
 	struct core_p2m *p2m; /* by pfn */
 	uint32_t *index;      /* of .xen_pages by mfn, UINT32_MAX: none */
 	Elf64_Phdr *load;     /* with offsets from the start of .xen_pages */
 	unsigned nr_loads;
 	/* Told to others while it is written. */
-	_Atomic uint64_t done;	/* pages */
-	_Atomic bool cancelled; /* somebody wants it to end */
+	_Atomic uint64_t done, total; /* pages */
+	_Atomic bool cancelled;	      /* somebody wants it to end */
 };
 
-/* Looks at the vcpus, which must be at rest or have ended. Then core_dump_free(), also when
- * it fails: 0, -ENOMEM, -ENODATA: no vcpu ever ran, with a sentence. */
+/* Looks at the vcpus, which must be at rest or have ended; no more than that. Then
+ * core_dump_free(), also when it fails: 0, -ENOMEM, -ENODATA: no vcpu ever ran, with a
+ * sentence. `c` was all zero, or freed; its path may be `path`. */
 int core_dump_prepare(struct core_dump *c, struct guest *g, const char *path, struct error *err);
 /* Writes the file. On failure (a sentence; -ECANCELED) nothing is left of it. Any thread. */
 int core_dump_write(struct core_dump *c, struct error *err);
@@ -67,7 +70,7 @@ void *core_xen_notes(const struct core_dump *c, size_t *size);
 void *core_gdb_notes(const struct core_dump *c, size_t *size);
 /* core_map.c: 0 or -ENOMEM */
 int core_list_pages(struct core_dump *c);
-int core_map_memory(struct core_dump *c, struct vcpu *v);
+int core_map_memory(struct core_dump *c);
 
 /* ---- one at a time for a domain, in a thread of its own (core_job.c) ---- */
 struct core_job;

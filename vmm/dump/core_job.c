@@ -15,31 +15,39 @@
 #include "vmm/dump/core_dump.h"
 
 /* How long a vcpu may be busy in a hypercall. */
-#define REST_TRIES 20000
-#define REST_NS	   100000
+#define REST_NS	  10000000000ull
+#define REST_STEP 1000000
 
 struct core_job {
 	struct guest *guest;
 	struct event_loop *loop;
 	struct core_dump dump;
 	pthread_t thread;
-	int done_fd;
+	int event_fd; /* written when one of these is set */
+	_Atomic bool looked, finished;
 	bool paused; /* by us */
+	bool live;
 	bool running;
 	int rc;
 	struct error err;
 };
 
-static bool wait_at_rest(const struct guest *g)
-{
-	const struct timespec t = {.tv_nsec = REST_NS};
+/* ---- in the job's thread ---- */
 
-	for (unsigned i = 0, tries = 0; i < g->domain->nr_vcpus;) {
-		if (!g->cpu[i] || atomic_load(&g->cpu[i]->at_rest)) {
-			i++;
-			continue;
-		}
-		if (tries++ == REST_TRIES)
+static bool at_rest(const struct guest *g)
+{
+	for (unsigned i = 0; i < g->domain->nr_vcpus; i++)
+		if (g->cpu[i] && !atomic_load(&g->cpu[i]->at_rest))
+			return atomic_load(&g->ended);
+	return true;
+}
+
+static bool wait_at_rest(struct core_job *j)
+{
+	const struct timespec t = {.tv_nsec = REST_STEP};
+
+	for (uint64_t waited = 0; !at_rest(j->guest); waited += REST_STEP) {
+		if (waited >= REST_NS || atomic_load(&j->dump.cancelled))
 			return false;
 		nanosleep(&t, NULL);
 	}
@@ -50,10 +58,20 @@ static void *write_it(void *arg)
 {
 	struct core_job *j = arg;
 
-	j->rc = core_dump_write(&j->dump, &j->err);
-	eventfd_write(j->done_fd, 1);
+	if (!wait_at_rest(j))
+		j->rc = error_set(&j->err, -EAGAIN, "no core dump: its vcpus did not come to rest");
+	else
+		j->rc = core_dump_prepare(&j->dump, j->guest, j->dump.path, &j->err);
+	atomic_store(&j->looked, true);
+	eventfd_write(j->event_fd, 1);
+	if (!j->rc)
+		j->rc = core_dump_write(&j->dump, &j->err);
+	atomic_store(&j->finished, true);
+	eventfd_write(j->event_fd, 1);
 	return NULL;
 }
+
+/* ---- in the loop's ---- */
 
 static void unpause(struct core_job *j)
 {
@@ -62,13 +80,11 @@ static void unpause(struct core_job *j)
 	j->paused = false;
 }
 
-static void on_done(void *arg, uint32_t events)
+static void finish(struct core_job *j)
 {
-	struct core_job *j = arg;
-
 	pthread_join(j->thread, NULL);
-	event_loop_del(j->loop, j->done_fd);
-	close(j->done_fd);
+	event_loop_del(j->loop, j->event_fd);
+	close(j->event_fd);
 	j->running = false;
 	unpause(j);
 	core_dump_free(&j->dump);
@@ -76,42 +92,39 @@ static void on_done(void *arg, uint32_t events)
 		domain_log(j->guest->domain, LOG_WARN, "%s", j->err.text);
 }
 
-static int pause_it(struct core_job *j, struct error *err)
+static void on_event(void *arg, uint32_t events)
 {
-	struct guest *g = j->guest;
+	struct core_job *j = arg;
+	eventfd_t n;
 
-	/* What has ended, or is preserved, is at rest for ever. */
-	if (atomic_load(&g->ended))
-		return 0;
-	if (domain_pause(g->domain))
-		return error_set(err, -EOVERFLOW, "it is paused too often already");
-	j->paused = true;
-	if (!wait_at_rest(g) && !atomic_load(&g->ended))
-		return error_set(err, -EAGAIN, "its vcpus did not come to rest");
-	return 0;
+	eventfd_read(j->event_fd, &n);
+	if (j->live && atomic_load(&j->looked))
+		unpause(j);
+	if (atomic_load(&j->finished))
+		finish(j);
 }
 
-static int start(struct core_job *j, const char *path, bool live, struct error *err)
+static int start(struct core_job *j, struct error *err)
 {
-	int rc = pause_it(j, err);
+	int rc;
 
-	if (!rc)
-		rc = core_dump_prepare(&j->dump, j->guest, path, err);
-	if (live)
-		unpause(j);
-	if (rc)
-		return rc;
-	j->done_fd = eventfd(0, EFD_CLOEXEC);
-	if (j->done_fd < 0)
+	/* What has ended, or is preserved, is at rest for ever. */
+	if (!atomic_load(&j->guest->ended)) {
+		if (domain_pause(j->guest->domain))
+			return error_set(err, -EOVERFLOW, "it is paused too often already");
+		j->paused = true;
+	}
+	j->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (j->event_fd < 0)
 		return error_set(err, -errno, "cannot make an eventfd: %s", strerror(errno));
-	rc = event_loop_add(j->loop, j->done_fd, EPOLLIN, on_done, j);
+	rc = event_loop_add(j->loop, j->event_fd, EPOLLIN, on_event, j);
 	if (!rc) {
 		rc = -pthread_create(&j->thread, NULL, write_it, j);
 		if (rc)
-			event_loop_del(j->loop, j->done_fd);
+			event_loop_del(j->loop, j->event_fd);
 	}
 	if (rc) {
-		close(j->done_fd);
+		close(j->event_fd);
 		return error_set(err, rc, "cannot start a thread: %s", strerror(-rc));
 	}
 	j->running = true;
@@ -129,11 +142,15 @@ int core_job_start(struct guest *g, struct event_loop *l, const char *path, bool
 		j = g->core_job = calloc(1, sizeof(*j));
 	if (!j)
 		return error_set(err, -ENOMEM, "out of memory");
-	*j = (struct core_job){.guest = g, .loop = l};
-	int rc = start(j, path, live, err);
+	*j = (struct core_job){.guest = g, .loop = l, .live = live};
+	int rc = 0;
+	if ((size_t)snprintf(j->dump.path, sizeof(j->dump.path), "%s", path) >=
+	    sizeof(j->dump.path))
+		rc = error_set(err, -ENAMETOOLONG, "%.100s...: too long", path);
+	if (!rc)
+		rc = start(j, err);
 	if (rc) {
 		unpause(j);
-		core_dump_free(&j->dump);
 		j->rc = rc;
 		j->err = *err;
 	}
@@ -149,7 +166,7 @@ bool core_job_look(const struct guest *g, struct core_job_state *s)
 	*s = (struct core_job_state){
 		.running = j->running,
 		.done = atomic_load(&((struct core_job *)j)->dump.done),
-		.pages = j->dump.nr_pages,
+		.pages = atomic_load(&((struct core_job *)j)->dump.total),
 		.rc = j->running ? 0 : j->rc,
 	};
 	if (s->rc)
@@ -165,7 +182,7 @@ void core_job_end(struct guest *g)
 		return;
 	if (j->running) {
 		atomic_store(&j->dump.cancelled, true);
-		on_done(j, 0);
+		finish(j);
 	}
 	free(j);
 	g->core_job = NULL;

@@ -124,7 +124,7 @@ static void walk_table(struct walk *w, uint64_t mfn, unsigned level, uint64_t va
 	}
 }
 
-int core_map_memory(struct core_dump *c, struct vcpu *v)
+int core_map_memory(struct core_dump *c)
 {
 	/* Each table once and as many again: the M2P's and the kernel's are shared. */
 	struct walk w = {.c = c, .tables = c->guest->domain->nr_ram / 128 + 65536};
@@ -133,8 +133,8 @@ int core_map_memory(struct core_dump *c, struct vcpu *v)
 	if (!c->load)
 		return -ENOMEM;
 	/* The kernel itself first, and no table of Xen's. */
-	walk_table(&w, v->guest_table, 4, 0, 511, 512);
-	walk_table(&w, v->guest_table, 4, 0, XEN_L4_LAST + 1, 511);
-	walk_table(&w, v->guest_table, 4, 0, 0, XEN_L4_FIRST);
+	walk_table(&w, c->l4, 4, 0, 511, 512);
+	walk_table(&w, c->l4, 4, 0, XEN_L4_LAST + 1, 511);
+	walk_table(&w, c->l4, 4, 0, 0, XEN_L4_FIRST);
 	return 0;
 }

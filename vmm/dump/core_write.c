@@ -256,8 +256,11 @@ static int close_file(struct writer *w, int rc)
 int core_dump_write(struct core_dump *c, struct error *err)
 {
 	struct writer w = {.c = c, .fd = -1, .err = err};
-	int rc;
+	int rc = core_list_pages(c);
 
+	atomic_store(&c->total, c->nr_pages);
+	if (rc || core_map_memory(c))
+		return error_set(err, -ENOMEM, "no memory for a core dump");
 	w.xen_notes = core_xen_notes(c, &w.xen_notes_size);
 	w.gdb_notes = core_gdb_notes(c, &w.gdb_notes_size);
 	if (!w.xen_notes || !w.gdb_notes) {
