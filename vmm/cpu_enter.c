@@ -15,7 +15,6 @@
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/cpu_stray.h"
-#include "vmm/io_space.h"
 
 #define EFLAGS_FIXED  0x2UL
 #define EFLAGS_TF     0x100UL
@@ -228,7 +227,7 @@ static bool in_ops(uint64_t rip)
 }
 
 /* Reads the guest's registers when KVM stopped at CPL 3. */
-static void collect_direct(struct cpu *c)
+void cpu_collect_direct(struct cpu *c)
 {
 	struct cpu_user_regs *u = &c->vcpu->regs;
 	const struct kvm_regs *r = &c->run->s.regs.regs;
@@ -339,7 +338,7 @@ static bool event_queued(const struct kvm_run *run)
 
 #define INT3	   0xcc
 #define RE_KICK_NS 250000 /* an entry takes up to 50 us */
-#define RE_KICKS   16 /* in one entry: by then it was delivered, or there is none */
+#define RE_KICKS   16	  /* in one entry: by then it was delivered, or there is none */
 
 /* KVM does not tell of a breakpoint exception that it has queued (kvm_vcpu_ioctl_x86_get_
  * vcpu_events: not the soft ones), and other registers would lose it or put it elsewhere.
@@ -373,7 +372,7 @@ static int interrupted(struct cpu *c, struct cpu_exit *x)
 	if ((c->sregs.cs.selector & 3) == 3) {
 		if (breakpoint_queued(c, rip))
 			return 1;
-		collect_direct(c);
+		cpu_collect_direct(c);
 	} else if (!in_ops(rip)) {
 		return 1; /* on its way out: the exit comes */
 	} else if (rip < monitor_va(monitor_op_iret)) {
@@ -433,45 +432,6 @@ static void fatal(struct cpu *c, struct cpu_exit *x, int err)
 	}
 }
 
-/* An access to what is no memory. KVM finishes the instruction at the next entry, and the
- * guest runs on, unless there is something for this thread to do: what the device raised
- * just now among it, for which nobody kicks us. */
-static int mmio(struct cpu *c)
-{
-	struct kvm_run *run = c->run;
-	const struct vcpu *v = c->vcpu;
-
-	if (!c->machine->io)
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
-	else if (run->mmio.is_write)
-		io_space_write(c->machine->io, IO_MEMORY, run->mmio.phys_addr, run->mmio.data,
-			       run->mmio.len);
-	else
-		io_space_read(c->machine->io, IO_MEMORY, run->mmio.phys_addr, run->mmio.data,
-			      run->mmio.len);
-	c->mmio_exits++;
-	c->went_on = true;
-	/* A signal that came since KVM_RUN returned is known by `signalled`; the handler of
-	 * one that is still to come sets immediate_exit. */
-	if (c->signalled || atomic_load(&c->kick) || vcpu_events_need_delivery(v) ||
-	    atomic_load(&v->nmi_pending))
-		run->immediate_exit = 1;
-	return 1;
-}
-
-/* The guest accessed a device by an instruction that KVM's emulator does not know. KVM itself
- * makes that an invalid opcode, when it does not ask us (handle_emulation_failure()). */
-static bool unknown_to_kvm(struct cpu *c, struct cpu_exit *x)
-{
-	if (c->run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION ||
-	    (c->sregs.cs.selector & 3) != 3)
-		return false;
-	collect_direct(c);
-	x->kind = CPU_EXIT_TRAP;
-	x->vector = 6;
-	return true;
-}
-
 /* One KVM_RUN. 0: `x` is set; 1: run again. */
 static int run_once(struct cpu *c, struct cpu_exit *x)
 {
@@ -494,14 +454,14 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 	case KVM_EXIT_INTR:
 		return interrupted(c, x);
 	case KVM_EXIT_XEN:
-		collect_direct(c);
+		cpu_collect_direct(c);
 		c->vcpu->regs.rip += 3;
 		x->kind = CPU_EXIT_HYPERCALL;
 		return 0;
 	case KVM_EXIT_MMIO:
-		return mmio(c);
+		return cpu_mmio(c);
 	case KVM_EXIT_INTERNAL_ERROR:
-		if (!unknown_to_kvm(c, x))
+		if (!cpu_unknown_to_kvm(c, x))
 			fatal(c, x, 0);
 		return 0;
 	default:

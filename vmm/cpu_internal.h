@@ -1,4 +1,4 @@
-/* Shared by cpu.c and cpu_enter.c only. */
+/* Shared by cpu.c, cpu_enter.c and cpu_mmio.c only. */
 #ifndef VMM_CPU_INTERNAL_H
 #define VMM_CPU_INTERNAL_H
 
@@ -8,6 +8,13 @@
 void cpu_monitor_segments(struct cpu *c);
 /* Appends one operation of the monitor; runs the list when it is full. */
 void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand);
+
+/* cpu_mmio.c: KVM_EXIT_MMIO. Returns 1: KVM_RUN again. */
+int cpu_mmio(struct cpu *c);
+/* KVM_EXIT_INTERNAL_ERROR: true when it is the guest's, and x an exception of it. */
+bool cpu_unknown_to_kvm(struct cpu *c, struct cpu_exit *x);
+/* The guest's registers when KVM stopped at CPL 3. */
+void cpu_collect_direct(struct cpu *c);
 
 /* Was it kicked? It is no more. */
 bool cpu_take_kick(struct cpu *c);

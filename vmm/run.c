@@ -26,7 +26,6 @@
 
 /* What xl gives a domain (xl.cfg: event_channels). */
 #define XL_MAX_EVTCHN_PORT 1023
-#define SUPERPAGE_FRAMES   512UL
 
 static void random_handle(xen_domain_handle_t h)
 {
@@ -41,44 +40,6 @@ static void random_handle(xen_domain_handle_t h)
 	h[8] = (h[8] & 0x3f) | 0x80;
 }
 
-static uint64_t superpages(uint64_t frames)
-{
-	return (frames + SUPERPAGE_FRAMES - 1) & ~(SUPERPAGE_FRAMES - 1);
-}
-
-/* What machine addresses are: RAM, the heap behind it, and for devices of a large domain a
- * hole below 4 GiB. In frames. */
-struct machine_layout {
-	uint64_t ram, spare_frames, hole_start, hole_frames, heap_start, heap_frames;
-};
-
-/* Linux's drivers want buffers that are contiguous for the device, and below 4 GiB. */
-#define SPARE_FRAMES (64ul << (20 - PAGE_SHIFT))
-
-static void lay_out(const struct run_options *o, struct machine_layout *l)
-{
-	const uint64_t window = PCI_WINDOW_START >> PAGE_SHIFT, end = PCI_HOLE_END >> PAGE_SHIFT;
-	uint64_t ram = (o->maxmem_mib << (20 - PAGE_SHIFT)) + MEMORY_SLACK_FRAMES;
-
-	if (guest_wants_hole(o))
-		ram += SPARE_FRAMES;
-	*l = (struct machine_layout){.ram = ram};
-	for (;;) {
-		l->heap_start = superpages(l->ram);
-		l->heap_frames = domain_heap_frames(l->ram, o->max_vcpus, &o->grants);
-		l->heap_frames += monitor_heap_frames(
-			l->heap_start + l->heap_frames + SUPERPAGE_FRAMES, o->max_vcpus);
-		l->heap_frames = superpages(l->heap_frames);
-		if (l->hole_frames || !guest_wants_hole(o) ||
-		    l->heap_start + l->heap_frames <= window)
-			return;
-		l->hole_start = ram < window ? ram : window;
-		l->hole_frames = end - l->hole_start;
-		l->spare_frames = ram > window ? SPARE_FRAMES : 0;
-		l->ram = ram + l->hole_frames;
-	}
-}
-
 static int create_domain(struct run *r)
 {
 	const struct run_options *o = r->o;
@@ -88,7 +49,7 @@ static int create_domain(struct run *r)
 	uint64_t max_frames = o->maxmem_mib << (20 - PAGE_SHIFT);
 	struct machine_layout l;
 
-	lay_out(o, &l);
+	machine_lay_out(o, &l);
 	const struct machine_memory mem = {
 		.size = (l.heap_start + l.heap_frames) * PAGE_SIZE,
 		.hole_start = l.hole_start * PAGE_SIZE,

@@ -52,6 +52,14 @@ void run_drop_ramdisk(struct run *r);
 /* The domain's name, folder and id. */
 int run_take_name(struct run *r);
 
+/* ---- run_layout.c ---- */
+/* What machine addresses are: RAM, the heap behind it, and for devices of a large domain a
+ * hole below 4 GiB. In frames. */
+struct machine_layout {
+	uint64_t ram, spare_frames, hole_start, hole_frames, heap_start, heap_frames;
+};
+void machine_lay_out(const struct run_options *o, struct machine_layout *l);
+
 /* ---- run_sockets.c: what others reach the domain by ---- */
 int run_create_console(struct run *r);
 int run_create_xenstore(struct run *r);
