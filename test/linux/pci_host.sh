@@ -36,13 +36,13 @@ ramdisk() { # stdin: what the guest does
   guests/linux/ramdisk.sh "$work/rd.gz" "$work/cmd" "$pcifront:/xen-pcifront.ko"
 }
 start() { # ARG...
-  timeout -s KILL "${LIMIT:-300}" "$xenolith" run --name one --ramdisk "$work/rd.gz" \
+  timeout -s KILL "${LIMIT:-900}" "$xenolith" run --name one --ramdisk "$work/rd.gz" \
     --cmdline 'console=hvc0 quiet' "$@" "$kernel" </dev/null >"$work/out" 2>&1 &
   pid=$!
 }
-# PATTERN: is it said within two minutes?
+# PATTERN: is it said within five minutes?
 comes() {
-  for ((i = 0; i < 1200; i++)); do
+  for ((i = 0; i < 3000; i++)); do
     says "$1" && return
     kill -0 $pid 2>/dev/null || { says "$1"; return; }
     sleep 0.1
