@@ -64,6 +64,7 @@ help:
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-pci-memory  PCI functions in domains of 512 MiB to 6 GiB: where BARs and memory are'
+	@echo 'make check-scenarios  all scenarios of test/scenarios (KEEP=folder: of what failed)'
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
@@ -127,6 +128,7 @@ CHECK_SUITES := \
 	test/linux/create.sh \
 	test/linux/trace.sh \
 	test/linux/inject.sh \
+	test/linux/scenarios.sh \
 	test/linux/planted.sh \
 	test/linux/control.sh \
 	test/linux/inspect.sh
@@ -197,6 +199,12 @@ check-kills: needs-test
 check-pci-memory: needs-test
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/linux/pci_host.sh large"
+
+# Every scenario.
+.PHONY: check-scenarios
+check-scenarios: needs-test
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
+	@test/lib/run-suites "test/linux/scenarios.sh all"
 
 # A disk is attached to a running guest and detached, many times.
 .PHONY: check-hotplug

@@ -22,6 +22,8 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_create, verb_info, verb_help, verb_version;
+/* scenario/verb_test.c */
+extern const struct verb verb_test;
 /* verb_list.c, verb_power.c, verb_tune.c, verb_device.c, ... */
 extern const struct verb verb_list, verb_vcpu_list, verb_domid, verb_domname, verb_uptime,
 	verb_console, verb_shutdown, verb_reboot, verb_destroy, verb_pause, verb_unpause,

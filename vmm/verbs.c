@@ -10,6 +10,7 @@
 const struct verb *const verbs[] = {
 	&verb_run,
 	&verb_create,
+	&verb_test,
 	&verb_list,
 	&verb_console,
 	&verb_shutdown,

@@ -78,7 +78,7 @@ prints "version" '^xenolith [0-9]+\.[0-9]+' version
 prints "--version is version" '^xenolith [0-9]+\.[0-9]+' --version
 for verb in run info help version list console shutdown reboot destroy pause unpause sysrq mem-set vcpu-list vcpu-set \
 	vcpu-pin block-attach block-detach block-list cd-insert cd-eject network-attach network-detach network-list domid domname rename uptime \
-	top dmesg; do
+	top dmesg test; do
 	prints "help $verb" "^usage: xenolith $verb" help "$verb"
 	prints "$verb --help" "^usage: xenolith $verb" "$verb" --help
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h

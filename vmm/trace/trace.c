@@ -11,6 +11,7 @@
 
 #include "pvabi/pvabi.h"
 #include "vmm/trace/symbols.h"
+#include "vmm/trace/trace_raw.h"
 #include "vmm/trace/trace_ring.h"
 #include "vmm/vcpu.h"
 
@@ -21,7 +22,7 @@
 #define SORT_MAX    65536u
 #define TRACE_ENDED UINT64_MAX
 
-const char *const trace_format_names[] = {"text", "json", "ctf", NULL};
+const char *const trace_format_names[] = {"text", "json", "ctf", "raw", NULL};
 
 struct session {
 	struct trace_filter *filter;
@@ -290,6 +291,7 @@ static int open_session(struct session *s, struct tracer *t, const struct trace_
 		return -EINVAL;
 	s->sink = o->format == TRACE_CTF    ? trace_ctf_open(o, t->domain, err)
 		  : o->format == TRACE_JSON ? trace_json_open(o, err)
+		  : o->format == TRACE_RAW  ? trace_raw_open(o, err)
 					    : trace_text_open(o, err);
 	if (!s->sink)
 		return -EINVAL;

@@ -37,7 +37,7 @@ struct trace_record {
 	uint8_t block[PROBE_MAX_BLOCK];
 };
 
-enum trace_format { TRACE_TEXT, TRACE_JSON, TRACE_CTF, NR_TRACE_FORMATS };
+enum trace_format { TRACE_TEXT, TRACE_JSON, TRACE_CTF, TRACE_RAW, NR_TRACE_FORMATS };
 extern const char *const trace_format_names[]; /* ends with NULL */
 
 /* What a session wants; also what --trace and the verb trace fill in. */
