@@ -4,12 +4,14 @@
 #ifndef TEST_UNIT_TEST_BARS_H
 #define TEST_UNIT_TEST_BARS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "devices/pci/pci_device.h"
 
 struct test_bars {
 	struct pci_device device; /* first */
+	pthread_mutex_t lock;
 	/* The last access, and what reads answer: each byte is its offset, plus `salt`. */
 	unsigned bar, bytes;
 	uint64_t offset, value;
