@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "devices/pci/pci_irq.h"
 #include "pvabi/grant_table.h"
@@ -191,8 +192,10 @@ void judge_memory_begin(struct judge_memory *m, struct test_domain *t, uint64_t 
 {
 	size_t size = t->d->nr_frames * PAGE_SIZE;
 
-	*m = (struct judge_memory){.t = t, .first = first, .nr = nr, .copy = malloc(size)};
-	if (!m->copy)
+	*m = (struct judge_memory){.t = t, .first = first, .nr = nr};
+	/* Not from the heap: sanitizers keep what is freed. */
+	m->copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (m->copy == MAP_FAILED)
 		abort();
 	memcpy(m->copy, t->memory, size);
 }
@@ -226,5 +229,5 @@ void judge_memory_end(struct judge_memory *m)
 					n < m->t->d->nr_ram ? "the guest's memory" : "Xen's heap",
 					was[i], now[i]);
 	}
-	free(m->copy);
+	munmap(m->copy, m->t->d->nr_frames * PAGE_SIZE);
 }
