@@ -183,6 +183,9 @@ int scene_call(struct scene *sc, char *const argv[])
 		dup2(null, 0);
 		dup2(fileno(f), 1);
 		dup2(fileno(f), 2);
+		/* Where the list of faults is that are injected later. */
+		if (chdir(sc->dir))
+			_exit(127);
 		execv(argv[0], argv);
 		_exit(127);
 	}

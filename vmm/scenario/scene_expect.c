@@ -202,18 +202,21 @@ bool scene_wants_faults(const struct scenario *s)
 	return s->inject.nr;
 }
 
-/* The list has those that no vcpu or request passes by, too. */
+/* The lists have those that no vcpu or request passes by, too. */
 static bool faults_listed(const struct scene *sc)
 {
+	static const char *const names[] = {"injected.log", "guest.faults"};
 	char path[4200], line[1024];
 	bool found = false;
 
-	snprintf(path, sizeof(path), "%s/injected.log", sc->dir);
-	FILE *f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, "hit ", 4);
-	if (f)
-		fclose(f);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", sc->dir, names[i]);
+		FILE *f = fopen(path, "re");
+		while (f && !found && fgets(line, sizeof(line), f))
+			found = !strncmp(line, "hit ", 4);
+		if (f)
+			fclose(f);
+	}
 	return found;
 }
 
