@@ -40,7 +40,7 @@ if [ ! "$module" -nt "$source" ] || [ -n "$(find devices/pci/testcard.h -newer "
   mkdir -p "$out"
   cp "$source" "$out/"
   echo "obj-m := $name.o" >"$out/Kbuild"
-  echo "ccflags-y := -I$PWD" >>"$out/Kbuild"
+  echo "ccflags-y := -I$PWD -g" >>"$out/Kbuild"
   make -C "$dir/root/usr/src/linux-headers-$release" M="$PWD/$out" modules >"$out/log" 2>&1 || {
     tail -n 20 "$out/log" >&2
     exit 1

@@ -29,6 +29,9 @@
 
 static char *bug = "none";
 module_param(bug, charp, 0444);
+/* Seconds before the first request: time to set a breakpoint. */
+static int wait;
+module_param(wait, int, 0444);
 
 struct planted {
 	struct xenbus_device *dev;
@@ -93,7 +96,7 @@ static void fill(struct planted *p, struct blkif_request *r, unsigned int nr)
 }
 
 /* DEPTH requests at once. */
-static void submit(struct planted *p, unsigned int nr)
+static noinline void submit(struct planted *p, unsigned int nr)
 {
 	unsigned long flags;
 	int notify;
@@ -124,6 +127,7 @@ static int reader(void *arg)
 	struct planted *p = arg;
 	unsigned int nr;
 
+	msleep(wait * 1000);
 	for (unsigned int i = 0; i < DEPTH; i++) {
 		p->page[i] = alloc_page(GFP_KERNEL);
 		p->ref[i] = gnttab_grant_foreign_access(0, xen_page_to_gfn(p->page[i]), 0);
