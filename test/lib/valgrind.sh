@@ -9,7 +9,8 @@ trap 'rm -f "$log"' EXIT
 
 for name in iret traps vcpu_state vcpu_op callback sched timers event_channel xen_version console_io \
   physdev loader_notes loader_elf domain_settings pause control tables log_ring options \
-  gdb_packet gdb_registers gdb_debugger core_dump pciback_op pciback_xenbus; do
+  gdb_packet gdb_registers gdb_debugger core_dump pciback_op pciback_xenbus \
+  testcard nvme; do
   t=build/test/unit/${name}_test
   [ -x "$t" ] || { echo "not ok - valgrind: $t is missing"; continue; }
   if CK_FORK=no timeout -s KILL 120 valgrind -q --error-exitcode=99 --leak-check=full \
