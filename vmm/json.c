@@ -1,6 +1,7 @@
 #include "vmm/json.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* The bytes of the UTF-8 sequence at s, 0: there is none. RFC 3629: no overlong ones, no
  * surrogates, nothing above U+10FFFF. */
@@ -51,4 +52,19 @@ void json_put_string(FILE *out, const char *text)
 		s += n;
 	}
 	fputc('"', out);
+}
+
+const json_t *json_member(const json_t *j, const char *key)
+{
+	char part[64];
+
+	for (;;) {
+		size_t len = strcspn(key, ".");
+
+		snprintf(part, sizeof(part), "%.*s", (int)len, key);
+		j = json_object_get(j, part);
+		if (!key[len])
+			return j;
+		key += len + 1;
+	}
 }

@@ -13,6 +13,7 @@
 #include "test/unit/test_inspect.h"
 #include "test/unit/test_loop.h"
 #include "test/unit/test_run.h"
+#include "vmm/json.h"
 #include "vmm/control/control_internal.h"
 #include "vmm/inspect/look.h"
 #include "vmm/inspect/watch.h"
@@ -186,7 +187,7 @@ START_TEST(vcpus_that_answer)
 	ck_assert(silent(fd, 50)); /* one is missing */
 	answer_look(&cpus[0]);
 	json_t *j = hear(fd);
-	const json_t *v = json_array_get(text_member(j, "ok.vcpus"), 1);
+	const json_t *v = json_array_get(json_member(j, "ok.vcpus"), 1);
 	ck_assert_str_eq(text_str(v, "registers.rip"), "0x5555");
 	ck_assert(!json_object_get(v, "no_answer"));
 	json_decref(j);
@@ -207,7 +208,7 @@ START_TEST(vcpus_that_never_do)
 	/* Others are served meanwhile. */
 	ck_assert_str_eq(result("inspect", "{\"what\": \"timers\"}"), "ok");
 	json_t *j = hear(fd);
-	const json_t *v = json_array_get(text_member(j, "ok.vcpus"), 0);
+	const json_t *v = json_array_get(json_member(j, "ok.vcpus"), 0);
 	ck_assert(json_is_true(json_object_get(v, "no_answer")));
 	ck_assert_ptr_null(json_object_get(v, "registers"));
 	json_decref(j);
@@ -231,7 +232,7 @@ static uint64_t last_of(json_t *j)
 {
 	uint64_t last = (uint64_t)text_int(j, "ok.last");
 
-	ck_assert(text_member(j, "ok.last"));
+	ck_assert(json_member(j, "ok.last"));
 	json_decref(j);
 	return last;
 }
@@ -244,14 +245,14 @@ START_TEST(reports_as_they_come)
 	put(fd, "watch", "{\"seconds\": 1}");
 	json_t *j = hear(fd);
 	ck_assert_int_eq(text_int(j, "ok.seconds"), 1);
-	ck_assert_uint_eq(json_array_size(text_member(j, "ok.reports")), 0);
+	ck_assert_uint_eq(json_array_size(json_member(j, "ok.reports")), 0);
 	ck_assert_uint_eq(last_of(j), 0);
 	put(fd, "watch", "{\"after\": 0}");
 	put(gone, "watch", "{\"after\": 0}");
 	ck_assert_str_eq(result("inspect", "{\"what\": \"timers\"}"), "ok");
 	close(gone);
 	j = hear(fd);
-	const json_t *r = json_array_get(text_member(j, "ok.reports"), 0);
+	const json_t *r = json_array_get(json_member(j, "ok.reports"), 0);
 	ck_assert_str_eq(text_str(r, "rule"), "not taken");
 	ck_assert_int_eq(text_int(r, "number"), 1);
 	ck_assert_uint_eq(last_of(j), 1);
@@ -260,7 +261,7 @@ START_TEST(reports_as_they_come)
 	put(late, "watch", "{\"seconds\": 5}");
 	j = hear(late);
 	ck_assert_int_eq(text_int(j, "ok.seconds"), 1);
-	ck_assert_uint_eq(json_array_size(text_member(j, "ok.troubles")), 1);
+	ck_assert_uint_eq(json_array_size(json_member(j, "ok.troubles")), 1);
 	ck_assert_uint_eq(last_of(j), 1);
 	close(late);
 	/* The domain's end is an answer, too. */

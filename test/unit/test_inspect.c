@@ -93,7 +93,7 @@ const json_t *row(const char *array, const char *key, int64_t value)
 
 	json_array_foreach(json_object_get(shown, array), i, r)
 	{
-		if (text_member(r, key) && text_int(r, key) == value)
+		if (json_member(r, key) && text_int(r, key) == value)
 			return r;
 	}
 	ck_abort_msg("no row of %s has %s %ld", array, key, (long)value);

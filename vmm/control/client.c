@@ -1,3 +1,4 @@
+#include "vmm/json.h"
 #include "vmm/control/client.h"
 
 #include <dirent.h>
@@ -27,33 +28,19 @@ static int64_t now_ms(void)
 
 /* ---- members ---- */
 
-static const json_t *member(const json_t *j, const char *key)
-{
-	char part[64];
-
-	for (;;) {
-		size_t len = strcspn(key, ".");
-		snprintf(part, sizeof(part), "%.*s", (int)len, key);
-		j = json_object_get(j, part);
-		if (!key[len])
-			return j;
-		key += len + 1;
-	}
-}
-
 json_int_t info_int(const json_t *j, const char *key)
 {
-	return json_integer_value(member(j, key));
+	return json_integer_value(json_member(j, key));
 }
 
 bool info_bool(const json_t *j, const char *key)
 {
-	return json_is_true(member(j, key));
+	return json_is_true(json_member(j, key));
 }
 
 const char *info_text(const json_t *j, const char *key)
 {
-	const char *s = json_string_value(member(j, key));
+	const char *s = json_string_value(json_member(j, key));
 
 	return s ? s : "";
 }

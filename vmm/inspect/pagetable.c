@@ -6,6 +6,7 @@
 
 #include "vmm/inspect/frames.h"
 #include "vmm/inspect/text.h"
+#include "vmm/json.h"
 
 struct walk_args {
 	uint64_t va;
@@ -134,10 +135,10 @@ static void print(FILE *f, const json_t *j)
 		json_is_true(json_object_get(j, "user")) ? "user" : "no user access",
 		json_is_true(json_object_get(j, "executable")) ? "executable" : "no code");
 	fprintf(f, "frame %lld", (long long)text_int(j, "frame.mfn"));
-	if (text_member(j, "frame.pfn"))
+	if (json_member(j, "frame.pfn"))
 		fprintf(f, ", pfn %lld", (long long)text_int(j, "frame.pfn"));
 	fprintf(f, ": of %s", text_str(j, "frame.owner"));
-	if (text_member(j, "frame.type"))
+	if (json_member(j, "frame.type"))
 		fprintf(f, ", type %s, %lld times, %lld references", text_str(j, "frame.type"),
 			(long long)text_int(j, "frame.type_count"),
 			(long long)text_int(j, "frame.refs"));

@@ -1,3 +1,4 @@
+#include "vmm/json.h"
 #include "vmm/inspect/text.h"
 
 #include <inttypes.h>
@@ -29,29 +30,14 @@ char *text_ns(char buf[TEXT_NS_SIZE], int64_t ns)
 	return buf;
 }
 
-const json_t *text_member(const json_t *j, const char *key)
-{
-	char part[64];
-
-	for (;;) {
-		size_t len = strcspn(key, ".");
-
-		snprintf(part, sizeof(part), "%.*s", (int)len, key);
-		j = json_object_get(j, part);
-		if (!key[len])
-			return j;
-		key += len + 1;
-	}
-}
-
 int64_t text_int(const json_t *j, const char *key)
 {
-	return json_integer_value(text_member(j, key));
+	return json_integer_value(json_member(j, key));
 }
 
 const char *text_str(const json_t *j, const char *key)
 {
-	const char *s = json_string_value(text_member(j, key));
+	const char *s = json_string_value(json_member(j, key));
 
 	return s ? s : "";
 }
@@ -96,7 +82,7 @@ void text_quoted(FILE *f, const char *s)
 /* A cell's text; the caller's to free. */
 static char *cell(const json_t *row, const struct column *c)
 {
-	const json_t *v = text_member(row, c->key);
+	const json_t *v = json_member(row, c->key);
 	char buf[TEXT_NS_SIZE], *all = NULL;
 	size_t i;
 	json_t *e;
@@ -174,7 +160,7 @@ void text_table(FILE *f, const char *indent, const json_t *rows, const struct co
 	json_array_foreach((json_t *)rows, r, row)
 	{
 		for (unsigned i = 0; i < nr; i++) {
-			const json_t *v = text_member(row, columns[i].key);
+			const json_t *v = json_member(row, columns[i].key);
 			char *s = cells[r * nr + i] = cell(row, &columns[i]);
 
 			l[i].used |= v && !json_is_null(v);

@@ -25,8 +25,6 @@ char *text_ns(char buf[TEXT_NS_SIZE], int64_t ns);
 /* Rows of an array; a column without a title ends them. Columns that no row has are left
  * out. Nothing is printed without rows. */
 void text_table(FILE *f, const char *indent, const json_t *rows, const struct column *columns);
-/* A member, as in struct column; NULL: it is not there. */
-const json_t *text_member(const json_t *j, const char *key);
 int64_t text_int(const json_t *j, const char *key);
 /* "" for none. */
 const char *text_str(const json_t *j, const char *key);

@@ -92,9 +92,14 @@ struct trace_sink *trace_json_open(const struct trace_options *o, struct error *
 struct trace_sink *trace_ctf_open(const struct trace_options *o, const struct domain *d,
 				  struct error *err);
 
-/* trace_file.c: for writing; NULL and a sentence. A pipe whose reader has stopped for seconds
- * is an error at the next write, not a wait without end. */
-FILE *trace_file_open(const char *path, struct error *err);
+/* trace_file.c: the first member of a sink that writes one stream. A pipe whose reader has
+ * stopped for seconds is an error at the next write, not a wait without end. */
+struct trace_file {
+	struct trace_sink s; /* first */
+	FILE *f;
+};
+/* `size` zeroed bytes, which begin with one; its flush and close are there. NULL and a sentence. */
+void *trace_file_open(size_t size, const char *path, struct error *err);
 
 /* ---- trace_filter.c ---- */
 /* NULL and a sentence; or what all of `what` ask for. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ static int close_pipe(void *cookie)
 	return close(fd_of(cookie));
 }
 
-FILE *trace_file_open(const char *path, struct error *err)
+static FILE *open_stream(const char *path, struct error *err)
 {
 	/* Not blocking: a pipe without a reader is told at once. */
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
@@ -64,4 +65,35 @@ FILE *trace_file_open(const char *path, struct error *err)
 			close(fd);
 	}
 	return f;
+}
+
+static bool flush(struct trace_sink *s)
+{
+	FILE *f = ((struct trace_file *)s)->f;
+
+	return !fflush(f) && !ferror(f);
+}
+
+static void close_stream(struct trace_sink *s)
+{
+	fclose(((struct trace_file *)s)->f);
+	free(s);
+}
+
+void *trace_file_open(size_t size, const char *path, struct error *err)
+{
+	struct trace_file *t = calloc(1, size);
+
+	if (!t) {
+		error_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	t->f = open_stream(path, err);
+	if (!t->f) {
+		free(t);
+		return NULL;
+	}
+	t->s.flush = flush;
+	t->s.close = close_stream;
+	return t;
 }

@@ -22,8 +22,8 @@ struct arrow {
 };
 
 struct json_sink {
-	struct trace_sink s; /* first */
-	FILE *f;
+	struct trace_file out; /* first */
+	void (*close_file)(struct trace_sink *s);
 	bool any;	 /* an event was written */
 	uint64_t arrows; /* so far */
 	struct arrow sent[MAX_PORTS], answered[MAX_PORTS];
@@ -32,7 +32,7 @@ struct json_sink {
 static void begin(struct json_sink *t, const char *name, const char *category, const char *phase,
 		  uint64_t time, unsigned pid, unsigned tid)
 {
-	fprintf(t->f,
+	fprintf(t->out.f,
 		"%s{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"%s\",\"ts\":%" PRIu64
 		".%03u,\"pid\":%u,\"tid\":%u",
 		t->any ? ",\n" : "", name, category, phase, time / 1000, (unsigned)(time % 1000),
@@ -44,21 +44,21 @@ static void put(void *arg, const char *name, const char *value, bool quoted)
 {
 	struct json_sink *t = arg;
 
-	fprintf(t->f, ",\"%s\":", name);
+	fprintf(t->out.f, ",\"%s\":", name);
 	if (quoted) {
-		fputc('"', t->f);
+		fputc('"', t->out.f);
 		for (; *value; value++)
-			fprintf(t->f, *value == '\\' || *value == '"' ? "\\%c" : "%c", *value);
-		fputc('"', t->f);
+			fprintf(t->out.f, *value == '\\' || *value == '"' ? "\\%c" : "%c", *value);
+		fputc('"', t->out.f);
 	} else {
-		fputs(value, t->f);
+		fputs(value, t->out.f);
 	}
 }
 
 static void arrow(struct json_sink *t, const struct trace_record *r, uint64_t id, const char *phase)
 {
-	begin(t, "path", "path", phase, r->end - r->duration, t->s.domain->domid, r->thread);
-	fprintf(t->f, ",\"id\":%" PRIu64 "%s}", id, *phase == 'f' ? ",\"bp\":\"e\"" : "");
+	begin(t, "path", "path", phase, r->end - r->duration, t->out.s.domain->domid, r->thread);
+	fprintf(t->out.f, ",\"id\":%" PRIu64 "%s}", id, *phase == 'f' ? ",\"bp\":\"e\"" : "");
 }
 
 static void disk_request(struct json_sink *t, const struct trace_record *r)
@@ -76,14 +76,14 @@ static void disk_request(struct json_sink *t, const struct trace_record *r)
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i].id != r->id)
 			continue;
-		begin(t, steps[i].name, "disk", steps[i].phase, r->end, t->s.domain->domid,
+		begin(t, steps[i].name, "disk", steps[i].phase, r->end, t->out.s.domain->domid,
 		      r->thread);
-		fprintf(t->f,
+		fprintf(t->out.f,
 			",\"id\":\"%" PRIu64 ".%" PRIu64 ".%" PRIx64
 			"\",\"args\":{\"disk\":%" PRIu64,
 			r->field[0], r->field[1], r->field[2], r->field[0]);
 		trace_arguments(r, put, t);
-		fputs("}}", t->f);
+		fputs("}}", t->out.f);
 	}
 }
 
@@ -136,19 +136,19 @@ static bool record(struct trace_sink *s, const struct trace_record *r)
 	trace_name(r, name, sizeof(name));
 	begin(t, name, probe_category_name(p->category), "X", r->end - r->duration,
 	      s->domain->domid, r->thread);
-	fprintf(t->f, ",\"dur\":%" PRIu64 ".%03u,\"args\":{\"record\":%u", r->duration / 1000,
+	fprintf(t->out.f, ",\"dur\":%" PRIu64 ".%03u,\"args\":{\"record\":%u", r->duration / 1000,
 		(unsigned)(r->duration % 1000), r->id);
 	if (r->vcpu != TRACE_NO_VCPU) {
-		fprintf(t->f, ",\"rip\":\"%#" PRIx64 "\",\"mode\":\"%s\"", r->rip,
+		fprintf(t->out.f, ",\"rip\":\"%#" PRIx64 "\",\"mode\":\"%s\"", r->rip,
 			r->kernel_mode ? "kernel" : "user");
 		if (symbols_name(s->symbols, r->rip, where, sizeof(where)))
 			put(t, "at", where, true);
 	}
 	trace_arguments(r, put, t);
-	fputs("}}", t->f);
+	fputs("}}", t->out.f);
 	disk_request(t, r);
 	paths(t, r);
-	return !ferror(t->f);
+	return !ferror(t->out.f);
 }
 
 static bool thread(struct trace_sink *s, unsigned number, const char *name)
@@ -156,15 +156,15 @@ static bool thread(struct trace_sink *s, unsigned number, const char *name)
 	struct json_sink *t = (struct json_sink *)s;
 
 	begin(t, "thread_name", "", "M", 0, s->domain->domid, number);
-	fprintf(t->f, ",\"args\":{\"name\":\"%s\"}}", name);
+	fprintf(t->out.f, ",\"args\":{\"name\":\"%s\"}}", name);
 	if (!number) {
 		begin(t, "process_name", "", "M", 0, s->domain->domid, 0);
-		fputs(",\"args\":{\"name\":\"", t->f);
+		fputs(",\"args\":{\"name\":\"", t->out.f);
 		for (const char *c = s->domain->name; *c; c++)
-			fprintf(t->f, *c == '\\' || *c == '"' ? "\\%c" : "%c", *c);
-		fputs("\"}}", t->f);
+			fprintf(t->out.f, *c == '\\' || *c == '"' ? "\\%c" : "%c", *c);
+		fputs("\"}}", t->out.f);
 	}
-	return !ferror(t->f);
+	return !ferror(t->out.f);
 }
 
 static bool lost(struct trace_sink *s, unsigned number, uint64_t n)
@@ -174,42 +174,30 @@ static bool lost(struct trace_sink *s, unsigned number, uint64_t n)
 	begin(t, "lost", "trace", "i",
 	      s->domain->ops->system_time((struct domain *)(uintptr_t)s->domain), s->domain->domid,
 	      number);
-	fprintf(t->f, ",\"s\":\"t\",\"args\":{\"records\":%" PRIu64 "}}", n);
-	return !ferror(t->f);
+	fprintf(t->out.f, ",\"s\":\"t\",\"args\":{\"records\":%" PRIu64 "}}", n);
+	return !ferror(t->out.f);
 }
 
 /* Both programs also read a list without its end: one that is looked at while it grows. */
-static bool flush(struct trace_sink *s)
-{
-	FILE *f = ((struct json_sink *)s)->f;
-
-	return !fflush(f) && !ferror(f);
-}
-
 static void close_json(struct trace_sink *s)
 {
 	struct json_sink *t = (struct json_sink *)s;
 
-	fputs("\n],\"displayTimeUnit\":\"ns\"}\n", t->f);
-	fclose(t->f);
-	free(t);
+	fputs("\n],\"displayTimeUnit\":\"ns\"}\n", t->out.f);
+	t->close_file(s);
 }
 
 struct trace_sink *trace_json_open(const struct trace_options *o, struct error *err)
 {
-	struct json_sink *t = calloc(1, sizeof(*t));
-	FILE *f = t ? trace_file_open(o->path, err) : NULL;
+	struct json_sink *t = trace_file_open(sizeof(*t), o->path, err);
 
-	if (!f) {
-		free(t);
+	if (!t)
 		return NULL;
-	}
-	t->f = f;
-	fputs("{\"traceEvents\":[\n", f);
-	t->s = (struct trace_sink){.record = record,
-				   .thread = thread,
-				   .lost = lost,
-				   .flush = flush,
-				   .close = close_json};
-	return &t->s;
+	t->out.s.record = record;
+	t->out.s.thread = thread;
+	t->out.s.lost = lost;
+	t->close_file = t->out.s.close;
+	t->out.s.close = close_json;
+	fputs("{\"traceEvents\":[\n", t->out.f);
+	return &t->out.s;
 }

@@ -5,14 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-struct raw_sink {
-	struct trace_sink s; /* first */
-	FILE *f;
-};
-
 static bool put(struct trace_sink *s, const struct trace_raw_item *item)
 {
-	return fwrite(item, sizeof(*item), 1, ((struct raw_sink *)s)->f) == 1;
+	return fwrite(item, sizeof(*item), 1, ((struct trace_file *)s)->f) == 1;
 }
 
 static bool record(struct trace_sink *s, const struct trace_record *r)
@@ -34,34 +29,15 @@ static bool lost(struct trace_sink *s, unsigned number, uint64_t n)
 		   &(struct trace_raw_item){.kind = TRACE_RAW_LOST, .thread = number, .lost = n});
 }
 
-static bool flush(struct trace_sink *s)
-{
-	FILE *f = ((struct raw_sink *)s)->f;
-
-	return !fflush(f) && !ferror(f);
-}
-
-static void close_raw(struct trace_sink *s)
-{
-	fclose(((struct raw_sink *)s)->f);
-	free(s);
-}
-
 struct trace_sink *trace_raw_open(const struct trace_options *o, struct error *err)
 {
-	struct raw_sink *t = calloc(1, sizeof(*t));
-	FILE *f = t ? trace_file_open(o->path, err) : NULL;
+	struct trace_file *t = trace_file_open(sizeof(*t), o->path, err);
 
-	if (!f) {
-		free(t);
+	if (!t)
 		return NULL;
-	}
-	t->f = f;
-	t->s = (struct trace_sink){.record = record,
-				   .thread = thread,
-				   .lost = lost,
-				   .flush = flush,
-				   .close = close_raw};
+	t->s.record = record;
+	t->s.thread = thread;
+	t->s.lost = lost;
 	return &t->s;
 }
 

@@ -14,8 +14,7 @@
 #define MAX_THREADS 512
 
 struct text_sink {
-	struct trace_sink s; /* first */
-	FILE *f;
+	struct trace_file out; /* first */
 	char name[MAX_THREADS][16];
 };
 
@@ -36,21 +35,21 @@ static bool record(struct trace_sink *s, const struct trace_record *r)
 	struct text_sink *t = (struct text_sink *)s;
 	char where[128] = "", name[64];
 
-	fprintf(t->f, "%6" PRIu64 ".%09" PRIu64 " ", r->end / 1000000000, r->end % 1000000000);
+	fprintf(t->out.f, "%6" PRIu64 ".%09" PRIu64 " ", r->end / 1000000000, r->end % 1000000000);
 	if (r->vcpu == TRACE_NO_VCPU) {
-		fprintf(t->f, "%-15s ", r->thread < MAX_THREADS ? t->name[r->thread] : "");
+		fprintf(t->out.f, "%-15s ", r->thread < MAX_THREADS ? t->name[r->thread] : "");
 	} else {
 		if (!symbols_name(s->symbols, r->rip, where, sizeof(where)))
 			snprintf(where, sizeof(where), "%" PRIx64, r->rip);
-		fprintf(t->f, "v%u %c %s ", r->vcpu, r->kernel_mode ? 'K' : 'U', where);
+		fprintf(t->out.f, "v%u %c %s ", r->vcpu, r->kernel_mode ? 'K' : 'U', where);
 	}
 	trace_name(r, name, sizeof(name));
-	fprintf(t->f, "%s %s", probe_category_name(probe_get(r->id)->category), name);
-	trace_arguments(r, put, t->f);
+	fprintf(t->out.f, "%s %s", probe_category_name(probe_get(r->id)->category), name);
+	trace_arguments(r, put, t->out.f);
 	if (r->duration)
-		fprintf(t->f, " (%" PRIu64 ".%03u us)", r->duration / 1000,
+		fprintf(t->out.f, " (%" PRIu64 ".%03u us)", r->duration / 1000,
 			(unsigned)(r->duration % 1000));
-	return fputc('\n', t->f) != EOF;
+	return fputc('\n', t->out.f) != EOF;
 }
 
 static bool thread(struct trace_sink *s, unsigned number, const char *name)
@@ -64,37 +63,19 @@ static bool lost(struct trace_sink *s, unsigned number, uint64_t n)
 {
 	struct text_sink *t = (struct text_sink *)s;
 
-	return fprintf(t->f, "# %" PRIu64 " records of thread '%s' were lost: too many at a time\n",
-		       n, number < MAX_THREADS ? t->name[number] : "") >= 0;
-}
-
-static bool flush(struct trace_sink *s)
-{
-	FILE *f = ((struct text_sink *)s)->f;
-
-	return !fflush(f) && !ferror(f);
-}
-
-static void close_text(struct trace_sink *s)
-{
-	fclose(((struct text_sink *)s)->f);
-	free(s);
+	return fprintf(t->out.f,
+		       "# %" PRIu64 " records of thread '%s' were lost: too many at a time\n", n,
+		       number < MAX_THREADS ? t->name[number] : "") >= 0;
 }
 
 struct trace_sink *trace_text_open(const struct trace_options *o, struct error *err)
 {
-	struct text_sink *t = calloc(1, sizeof(*t));
-	FILE *f = t ? trace_file_open(o->path, err) : NULL;
+	struct text_sink *t = trace_file_open(sizeof(*t), o->path, err);
 
-	if (!f) {
-		free(t);
+	if (!t)
 		return NULL;
-	}
-	t->f = f;
-	t->s = (struct trace_sink){.record = record,
-				   .thread = thread,
-				   .lost = lost,
-				   .flush = flush,
-				   .close = close_text};
-	return &t->s;
+	t->out.s.record = record;
+	t->out.s.thread = thread;
+	t->out.s.lost = lost;
+	return &t->out.s;
 }
