@@ -72,8 +72,10 @@ static void raise(struct domain *d, evtchn_port_t port)
 
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
-	if (chn && evtchn_has_backend(chn))
+	if (chn && evtchn_has_backend(chn)) {
+		chn->raised++;
 		evtchn_set_pending(d->vcpu[chn->notify_vcpu], port);
+	}
 	evtchn_unlock(d);
 }
 

@@ -1,6 +1,7 @@
 /*
  * A domain to be inspected: see test_inspect.h.
  */
+#include "vmm/json.h"
 #include "test/unit/test_inspect.h"
 
 #include <stdlib.h>
