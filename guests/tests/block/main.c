@@ -17,11 +17,13 @@ static void arm(unsigned ms)
 void guest_main(void)
 {
 	struct cpu *c = this_cpu();
-	evtchn_port_t timer = evtchn_bind_virq(VIRQ_TIMER, 0);
+	evtchn_port_t timer;
 	uint64_t start;
 
-	/* The timer that every vcpu starts with would add events of its own. */
+	/* The timer that every vcpu starts with would add events of its own: also one that
+	 * comes while there is a port for it already. */
 	HCALL(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
+	timer = evtchn_bind_virq(VIRQ_TIMER, 0);
 	recv = evtchn_loop(&send);
 	event_handler(recv, NULL);
 	event_handler(timer, NULL);
