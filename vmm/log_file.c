@@ -8,22 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The folder with a '/' behind it. */
-static int base_dir(char *path, size_t size, struct error *err)
-{
-	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	int n;
-
-	if (xdg && xdg[0] == '/')
-		n = snprintf(path, size, "%s/xenolith/", xdg);
-	else if (!geteuid())
-		n = snprintf(path, size, "/var/log/xenolith/");
-	else if (home && home[0] == '/')
-		n = snprintf(path, size, "%s/.local/state/xenolith/", home);
-	else
-		return error_set(err, -ENOENT, "there is no folder for logs: HOME is not set");
-	return (size_t)n < size ? 0 : error_set(err, -ENAMETOOLONG, "%.100s...: too long", path);
-}
+#include "vmm/runtime_dir.h"
 
 /* All folders of `path`, which ends with '/'. */
 static int make_dirs(char *path, struct error *err)
@@ -43,7 +28,7 @@ static int make_dirs(char *path, struct error *err)
 int log_file_open(const char *name, char *path, size_t size, struct error *err)
 {
 	char old[4096];
-	int rc = base_dir(path, size, err);
+	int rc = state_dir_base(path, size, "/var/log/xenolith/", "logs", err);
 
 	if (!rc)
 		rc = make_dirs(path, err);

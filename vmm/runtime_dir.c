@@ -253,3 +253,20 @@ int runtime_socket_clear(const char *path, struct error *err)
 		return error_set(err, -errno, "cannot remove '%s': %s", path, strerror(errno));
 	return 0;
 }
+
+int state_dir_base(char *path, size_t size, const char *of_root, const char *what,
+		   struct error *err)
+{
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (xdg && xdg[0] == '/')
+		n = snprintf(path, size, "%s/xenolith/", xdg);
+	else if (!geteuid())
+		n = snprintf(path, size, "%s", of_root);
+	else if (home && home[0] == '/')
+		n = snprintf(path, size, "%s/.local/state/xenolith/", home);
+	else
+		return error_set(err, -ENOENT, "there is no folder for %s: HOME is not set", what);
+	return (size_t)n < size ? 0 : error_set(err, -ENAMETOOLONG, "%.100s...: too long", path);
+}

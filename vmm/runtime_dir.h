@@ -34,6 +34,12 @@ void runtime_dir_close(struct runtime_dir *d);
 /* The folder of all domains, whether it exists or not. -ENOENT: the user has none. */
 int runtime_dir_base(char *path, size_t size, struct error *err);
 
+/* The folder of what outlives a domain, with a '/' behind it, whether it exists or not:
+ * $XDG_STATE_HOME/xenolith/, for root without that variable `of_root`, else
+ * ~/.local/state/xenolith/. `what` is for the sentence: "logs". */
+int state_dir_base(char *path, size_t size, const char *of_root, const char *what,
+		   struct error *err);
+
 /* Names of sockets in the folder. */
 #define XENSTORE_SOCKET	    "xenstore.sock"
 #define CONTROL_SOCKET	    "control.sock"

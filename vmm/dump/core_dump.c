@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/runtime_dir.h"
+
 /* The vcpu that crashed, or the first: gdb shows its memory, and its registers first. */
 static struct vcpu *first_vcpu(struct guest *g)
 {
@@ -60,26 +62,9 @@ void core_dump_free(struct core_dump *c)
 
 /* ---- places ---- */
 
-static int base_dir(char *path, size_t size, struct error *err)
-{
-	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	int n;
-
-	if (xdg && xdg[0] == '/')
-		n = snprintf(path, size, "%s/xenolith/", xdg);
-	else if (!geteuid())
-		n = snprintf(path, size, "/var/lib/xenolith/dump/");
-	else if (home && home[0] == '/')
-		n = snprintf(path, size, "%s/.local/state/xenolith/", home);
-	else
-		return error_set(err, -ENOENT,
-				 "there is no folder for core dumps: HOME is not set");
-	return (size_t)n < size ? 0 : error_set(err, -ENAMETOOLONG, "%.100s...: too long", path);
-}
-
 int core_dump_default_path(const char *name, char *path, size_t size, struct error *err)
 {
-	int rc = base_dir(path, size, err);
+	int rc = state_dir_base(path, size, "/var/lib/xenolith/dump/", "core dumps", err);
 
 	for (char *p = path + 1; !rc && (p = strchr(p, '/')); p++) {
 		*p = 0;
