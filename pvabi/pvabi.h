@@ -476,7 +476,8 @@ void vcpu_runstate_publish(struct vcpu *v);
 void vcpu_runstate_get(struct vcpu *v, uint64_t now, struct vcpu_runstate_info *out);
 /* VCPUOP_set_periodic_timer; 0 stops it. By v's thread or under `lock`. */
 void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period);
-/* Part of the time accounted as running was stolen by the host. By v's thread. */
+/* Part of the time accounted as running was stolen by the host; what the guest was told
+ * already stays as it is. By v's thread. */
 void vcpu_runstate_steal(struct vcpu *v, uint64_t ns);
 /* Publishes vcpu_time_info in vcpu_info and in the registered area. Any thread. */
 void vcpu_time_update(struct vcpu *v);

@@ -39,6 +39,15 @@ void vcpu_runstate_change(struct vcpu *v, int state, uint64_t now)
 	write_end(v);
 }
 
+/* What was said of the time running is not taken back: for Xen's guests it only grows. */
+static void told(struct vcpu *v, uint64_t running)
+{
+	uint64_t old = atomic_load(&v->runstate_told);
+
+	while (old < running && !atomic_compare_exchange_weak(&v->runstate_told, &old, running))
+		;
+}
+
 /* As if v had been runnable for that long and then running again. */
 void vcpu_runstate_steal(struct vcpu *v, uint64_t ns)
 {
@@ -49,8 +58,11 @@ void vcpu_runstate_steal(struct vcpu *v, uint64_t ns)
 		return;
 	write_begin(v);
 	accrue(r, d->ops->system_time(d));
-	if (ns > r->time[RUNSTATE_running])
-		ns = r->time[RUNSTATE_running];
+	uint64_t most = r->time[RUNSTATE_running] - atomic_load(&v->runstate_told);
+	if ((int64_t)most < 0)
+		most = 0;
+	if (ns > most)
+		ns = most;
 	r->time[RUNSTATE_running] -= ns;
 	r->time[RUNSTATE_runnable] += ns;
 	write_end(v);
@@ -70,6 +82,7 @@ void vcpu_runstate_get(struct vcpu *v, uint64_t now, struct vcpu_runstate_info *
 	} while ((seq & 1) || seq != atomic_load(&v->runstate_seq));
 	if (now > out->state_entry_time)
 		out->time[out->state] += now - out->state_entry_time;
+	told(v, out->time[RUNSTATE_running]);
 }
 
 /*
@@ -88,6 +101,7 @@ void vcpu_runstate_publish(struct vcpu *v)
 	if (!v->runstate_dirty || !va)
 		return;
 	v->runstate_dirty = false;
+	told(v, r.time[RUNSTATE_running]);
 	if (!flag) {
 		guest_copy_to_kernel(v, va, &r, sizeof(r));
 		return;

@@ -99,6 +99,7 @@ struct vcpu {
 	/* Written by v's thread only; others read with vcpu_runstate_get(). */
 	struct vcpu_runstate_info runstate;
 	_Atomic uint32_t runstate_seq; /* odd while runstate is being written */
+	_Atomic uint64_t runstate_told; /* of the time running, the most that was told */
 	bool runstate_dirty;	       /* changed since it was published */
 	uint64_t runstate_area_va;     /* 0: none */
 	uint64_t time_area_va;	       /* VCPUOP_register_vcpu_time_memory_area; 0: none */

@@ -11,6 +11,7 @@
 #include "vmm/vcpu.h"
 
 #define PERIOD 10000000u /* ns of system time between two looks */
+#define SHORT  1000000u	 /* ns: who ran for less before it rests is not looked at */
 
 static bool waited(const struct cpu *c, uint64_t *ns)
 {
@@ -38,18 +39,33 @@ void steal_skip(struct cpu *c)
 	waited(c, &c->steal_seen);
 }
 
-void steal_account(struct cpu *c)
+static void look(struct cpu *c, uint64_t now)
 {
-	struct vcpu *v = c->vcpu;
-	uint64_t now = v->domain->ops->system_time(v->domain), delay;
+	uint64_t delay;
 
-	if (now < c->steal_next)
-		return;
 	c->steal_next = now + PERIOD;
 	if (!waited(c, &delay) || delay <= c->steal_seen)
 		return;
-	vcpu_runstate_steal(v, delay - c->steal_seen);
+	vcpu_runstate_steal(c->vcpu, delay - c->steal_seen);
 	c->steal_seen = delay;
+}
+
+void steal_account(struct cpu *c)
+{
+	struct domain *d = c->vcpu->domain;
+	uint64_t now = d->ops->system_time(d);
+
+	if (now >= c->steal_next)
+		look(c, now);
+}
+
+void steal_rest(struct cpu *c)
+{
+	struct domain *d = c->vcpu->domain;
+	uint64_t now = d->ops->system_time(d);
+
+	if (now - c->vcpu->runstate.state_entry_time >= SHORT)
+		look(c, now);
 }
 
 void steal_stop(struct cpu *c)

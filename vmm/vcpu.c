@@ -144,6 +144,8 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	uint32_t pause;
 	int state = -1;
 	bool told = false;
+	if (!g->clock.is_virtual)
+		steal_rest(c);
 	while (!atomic_load(&g->stop) && (pause = atomic_load(&v->pause_flags))) {
 		if (pause & VPF_DEBUGGER && !told) {
 			told = true;

@@ -71,10 +71,11 @@ void *vcpu_thread(void *arg);
 void guest_stop(struct guest *g);
 
 /* steal.c: by c's thread. What its vcpu waited for a processor since the last look is
- * accounted to its runstate, every few milliseconds at most; steal_skip() leaves out
- * what went by while it slept. */
+ * accounted to its runstate, every few milliseconds at most and, by steal_rest(), when it
+ * is to rest after a longer run; steal_skip() leaves out what went by while it slept. */
 void steal_start(struct cpu *c);
 void steal_account(struct cpu *c);
+void steal_rest(struct cpu *c);
 void steal_skip(struct cpu *c);
 void steal_stop(struct cpu *c);
 

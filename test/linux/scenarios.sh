@@ -127,7 +127,8 @@ for n in "${!says[@]}"; do
 done
 grep -q 'at: ".*/fail/console-order.scn:5"' "$work/out"
 verdict $? "a failure names the line"
-kept=$work/kept/console-forbidden
+# One that fails only when the guest has ended, so that its last words are there.
+kept=$work/kept/message-missing
 grep -q '^= wall clock' "$kept/console.log" && [ -s "$kept/command" ] && grep -q 'powered off' "$kept/messages.log" &&
   [ -e "$kept/trace.txt" ] && grep -qF "kept: \"$kept\"" "$work/out"
 verdict $? "console, messages, trace and command of a failure are kept"

@@ -150,6 +150,27 @@ START_TEST(test_runstate_steal)
 }
 END_TEST
 
+/* The time running never goes back once the guest has seen it. */
+START_TEST(test_runstate_steal_after_told)
+{
+	uint64_t start = t->now;
+	struct vcpu_runstate_info r;
+
+	vcpu_runstate_change(v, RUNSTATE_running, start);
+	t->now = start + 100;
+	vcpu_runstate_get(v, t->now, &r);
+	ck_assert_uint_eq(r.time[RUNSTATE_running], 100);
+	t->now = start + 110;
+	vcpu_runstate_steal(v, 50);
+	vcpu_runstate_get(v, t->now, &r);
+	ck_assert_uint_eq(r.time[RUNSTATE_running], 100);
+	ck_assert_uint_eq(r.time[RUNSTATE_runnable], 10);
+	t->now = start + 120;
+	vcpu_runstate_get(v, t->now, &r);
+	ck_assert_uint_eq(r.time[RUNSTATE_running], 110);
+}
+END_TEST
+
 START_TEST(test_runstate_area)
 {
 	uint64_t va = test_alloc(t, sizeof(struct vcpu_runstate_info));
@@ -304,7 +325,7 @@ int main(void)
 {
 	const TTest *tests[] = {
 		test_vcpu_info_time, test_time_area,	    test_time_area_not_mapped_far_enough,
-		test_wallclock,	     test_runstate_times,   test_runstate_steal,
+		test_wallclock,	     test_runstate_times,   test_runstate_steal,  test_runstate_steal_after_told,
 		test_runstate_area,  test_runstate_readers, test_time_readers,
 	};
 	Suite *s = suite_create("time");
