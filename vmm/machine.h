@@ -21,8 +21,10 @@ struct host_features {
 	bool shadow_paging;
 	/* Guest code at CPL 3 reaches L4 slot 256. */
 	bool slot256_usable;
-	/* `cpuid` at CPL 3 shows the processor's values, whatever KVM_SET_CPUID2 said. */
+	/* `cpuid` at CPL 3 shows the processor's features, whatever KVM_SET_CPUID2 said. */
 	bool cpuid_native;
+	/* It shows leaves of KVM_SET_CPUID2 that the processor does not have. */
+	bool cpuid_kept;
 	/* vmcall or vmmcall at CPL 3 exits as KVM_EXIT_XEN: the instruction, else 0. */
 	uint32_t vmcall;
 	/* CR4.OSXSAVE and CR4.FSGSBASE can be set. */

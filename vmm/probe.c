@@ -18,7 +18,9 @@ enum { L4, L3, L2, L1, CODE, DATA_A, DATA_B, NR_PROBE_FRAMES = 16 };
 #define PTE(mfn)	((uint64_t)(mfn) << PAGE_SHIFT | 0x67) /* P RW US A D */
 #define CPUID_MARK_LEAF 0x40000000u
 #define CPUID_MARK	0x6f6e6558u
-#define NR_TIMED	64
+/* Of leaf 1's ecx: "under a hypervisor" is told; OSXSAVE KVM makes of CR4. */
+#define CPUID_1C_TOLD (1u << 31 | 1u << 27)
+#define NR_TIMED      64
 
 #define CR4_FSGSBASE 0x10000UL
 #define CR4_OSXSAVE  0x40000UL
@@ -109,7 +111,9 @@ static void probe_cpuid(struct probe *p, struct host_features *h, struct cpu_exi
 {
 	/* mov $leaf,%eax; cpuid; ud2 */
 	RUN(p, x, 0xb8, 0x00, 0x00, 0x00, 0x40, 0x0f, 0xa2, 0x0f, 0x0b);
-	h->cpuid_native = (uint32_t)p->v->regs.rbx != CPUID_MARK;
+	h->cpuid_kept = (uint32_t)p->v->regs.rbx == CPUID_MARK;
+	RUN(p, x, 0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x0f, 0x0b);
+	h->cpuid_native = !h->cpuid_kept || (p->v->regs.rcx & ~CPUID_1C_TOLD);
 }
 
 static void probe_vmcall(struct probe *p, struct host_features *h, struct cpu_exit *x)
@@ -185,6 +189,9 @@ static struct kvm_cpuid2 *marked_cpuid(const struct kvm_cpuid2 *from)
 	for (unsigned i = 0; i < from->nent; i++)
 		if (from->entries[i].function >> 28 != 4)
 			c->entries[c->nent++] = from->entries[i];
+	for (unsigned i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 1)
+			c->entries[i].ecx &= CPUID_1C_TOLD;
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
 		.function = CPUID_MARK_LEAF, .eax = CPUID_MARK_LEAF, .ebx = CPUID_MARK};
 	return c;

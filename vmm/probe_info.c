@@ -37,7 +37,9 @@ int host_info_print(FILE *out)
 		h->exit_ns);
 	fprintf(out, "monitor step    %u ns\n", h->op_ns);
 	fprintf(out, "cpuid at CPL 3  %s\n",
-		h->cpuid_native ? "shows the processor's own leaves" : "shows the domain's policy");
+		!h->cpuid_native ? "shows the domain's policy"
+		: h->cpuid_kept	 ? "shows the processor's features, and Xen's leaves"
+				 : "shows the processor's own leaves");
 	fprintf(out, "TSC             %u kHz, offset to the host's %ld\n", h->tsc_khz,
 		(long)h->tsc_offset);
 	fprintf(out, "M2P at L4 slot  %u; XSAVE %s, FSGSBASE %s\n", h->slot256_usable ? 256 : 257,

@@ -262,22 +262,19 @@ static int build(struct run *r)
 static int create_cpus(struct run *r)
 {
 	struct guest *g = &r->guest;
-	size_t size =
-		sizeof(struct kvm_cpuid2) + CPUID_POLICY_MAX * sizeof(struct kvm_cpuid_entry2);
-	struct kvm_cpuid2 *cpuid = calloc(1, size);
+	const struct kvm_cpuid2 *processor =
+		r->machine.host.cpuid_native ? r->machine.supported_cpuid : NULL;
+	const unsigned max = CPUID_POLICY_MAX + MACHINE_CPUID_MAX;
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + max * sizeof(struct kvm_cpuid_entry2));
 	int rc = 0;
 
 	if (!cpuid)
 		return error_set(&r->err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; !rc && i < g->domain->nr_vcpus; i++) {
 		struct vcpu *v = g->domain->vcpu[i];
-		if (!r->machine.host.cpuid_native) {
-			memset(cpuid, 0, size);
-			cpuid_policy_to_kvm(&g->cpuid, v, cpuid, CPUID_POLICY_MAX);
-		}
-		rc = cpu_create(&r->cpus[i], &r->machine, &g->monitor, v,
-				r->machine.host.cpuid_native ? r->machine.supported_cpuid : cpuid,
-				&r->err);
+		cpuid_policy_to_kvm(&g->cpuid, v, processor, cpuid, max);
+		rc = cpu_create(&r->cpus[i], &r->machine, &g->monitor, v, cpuid, &r->err);
 		if (!rc) {
 			g->cpu[i] = &r->cpus[i];
 			g->xcr0[i] = r->machine.host.cpuid_native ? g->cpuid.xcr0_mask : 1;

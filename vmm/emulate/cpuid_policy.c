@@ -323,14 +323,24 @@ void cpuid_policy_query(const struct cpuid_policy *p, const struct vcpu *v, uint
 	}
 }
 
-void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v, struct kvm_cpuid2 *out,
-			 unsigned max)
+static bool is_hypervisors(uint32_t leaf)
+{
+	return leaf >> 28 == 4;
+}
+
+void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v,
+			 const struct kvm_cpuid2 *processor, struct kvm_cpuid2 *out, unsigned max)
 {
 	uint32_t r[4];
 
 	out->nent = 0;
+	for (unsigned i = 0; processor && i < processor->nent && out->nent < max; i++)
+		if (!is_hypervisors(processor->entries[i].function))
+			out->entries[out->nent++] = processor->entries[i];
 	for (unsigned i = 0; i < p->nr && out->nent < max; i++) {
 		const struct cpuid_leaf *l = &p->leaves[i];
+		if (processor && !is_hypervisors(l->leaf))
+			continue;
 		cpuid_policy_query(p, v, p->xcr0_mask, l->leaf, l->subleaf, r);
 		out->entries[out->nent++] = (struct kvm_cpuid_entry2){
 			.function = l->leaf,

@@ -35,8 +35,9 @@ void cpuid_policy_build(struct cpuid_policy *p, const struct domain *d,
 /* The answer for one vcpu (APIC ids, OSXSAVE by its CR4, leaf 0xD by its XCR0). */
 void cpuid_policy_query(const struct cpuid_policy *p, const struct vcpu *v, uint64_t xcr0,
 			uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-/* The same for KVM_SET_CPUID2 of vcpu v. `max`: capacity of out->entries. */
+/* The same for KVM_SET_CPUID2 of vcpu v; with `processor`, its leaves and of the policy
+ * only Xen's. `max`: capacity of out->entries. */
 void cpuid_policy_to_kvm(const struct cpuid_policy *p, const struct vcpu *v,
-			 struct kvm_cpuid2 *out, unsigned max);
+			 const struct kvm_cpuid2 *processor, struct kvm_cpuid2 *out, unsigned max);
 
 #endif
