@@ -2,7 +2,8 @@
  * What is checked, and told with the bug that it looks like:
  *
  * - A request must not change between the producer's index that published it and its answer
- *   (io/ring.h: RING_PUSH_REQUESTS has a write barrier before the index).
+ *   (io/ring.h: RING_PUSH_REQUESTS has a write barrier before the index), nor be what the slot
+ *   held before: nothing, or our answer of the lap before.
  * - A grant must not be in two requests at a time: whoever gave it back twice gets it twice.
  * - An id must not be that of a request that is not answered yet.
  *
@@ -24,29 +25,72 @@ struct taken {
 	grant_ref_t ref[BLKIF_MAX_SEGMENTS_PER_REQUEST + BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
 };
 
+struct left {
+	bool known;
+	uint8_t slot[BLKIF_SLOT_MAX];
+};
+
 struct blk_check {
 	unsigned reports;
 	unsigned nr;
+	struct left *left; /* in each slot of the ring, when we last wrote there */
 	struct taken taken[];
 };
 
+static bool may_report(struct blk_check *c)
+{
+	return c->reports++ < MAX_REPORTS;
+}
+
 struct blk_check *blk_check_create(struct blk_queue *q)
 {
+	static const uint8_t nothing[BLKIF_SLOT_MAX];
 	struct blk_check *c = calloc(1, sizeof(*c) + q->nr_slots * sizeof(c->taken[0]));
 
-	if (c)
-		c->nr = q->nr_slots;
+	if (!c)
+		return NULL;
+	c->nr = q->nr_slots;
+	c->left = calloc(c->nr, sizeof(c->left[0]));
+	if (!c->left) {
+		free(c);
+		return NULL;
+	}
+	/* A new ring is empty, unless its frontend was quick; zeros are no request. */
+	for (unsigned i = 0; i < c->nr; i++) {
+		blk_queue_slot(q, i, c->left[i].slot);
+		c->left[i].known = !memcmp(c->left[i].slot, nothing, blkif_slot_size(q->abi));
+	}
 	return c;
 }
 
 void blk_check_destroy(struct blk_check *c)
 {
+	if (c)
+		free(c->left);
 	free(c);
 }
 
-static bool may_report(struct blk_check *c)
+void blk_check_wrote(struct blk_queue *q, uint32_t index)
 {
-	return c->reports++ < MAX_REPORTS;
+	struct left *l = &q->check->left[index & (q->nr_slots - 1)];
+
+	blk_queue_slot(q, index, l->slot);
+	l->known = true;
+}
+
+/* One that we cannot read is looked at, too: zeros are none. */
+void blk_check_seen(struct blk_queue *q, uint32_t index, const uint8_t *slot)
+{
+	unsigned n = index & (q->nr_slots - 1);
+	struct left *l = &q->check->left[n];
+
+	if (l->known && !memcmp(slot, l->slot, blkif_slot_size(q->abi)) && may_report(q->check))
+		domain_log(q->dev->b.domain, LOG_WARN,
+			   "disk %s: the producer's index has passed slot %u, and what is there is "
+			   "not new: the frontend publishes requests before it has written them, "
+			   "as without a write barrier",
+			   q->dev->spec.vdev, n);
+	l->known = false;
 }
 
 static struct taken *find(struct blk_check *c, uint64_t id)

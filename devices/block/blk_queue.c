@@ -52,6 +52,8 @@ void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t sta
 		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
 	blkif_response(slot, id, op, status);
 	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
+	if (q->check)
+		blk_check_wrote(q, q->rsp_prod);
 	show(&q->rsp_prod, q->rsp_prod + 1);
 }
 
@@ -115,6 +117,8 @@ static bool take_requests(struct blk_queue *q)
 			  q->req_cons & (q->nr_slots - 1), q->port);
 		if (!took)
 			__atomic_store_n(&q->taken, inspect_now(), __ATOMIC_RELAXED);
+		if (q->check)
+			blk_check_seen(q, q->req_cons, slot);
 		if (q->check && !rc)
 			blk_check_taken(q, q->req_cons, slot);
 		show(&q->req_cons, q->req_cons + 1);
