@@ -25,6 +25,7 @@ struct trace_reader *trace_reader_open(const char *path, const struct scenario *
 
 	if (!r)
 		return NULL;
+	probes_init();
 	*r = (struct trace_reader){.path = strdup(path), .fd = -1, .s = s, .records = records};
 	r->filter = calloc(s->nr_steps + 1, sizeof(*r->filter));
 	for (unsigned i = 0; r->filter && i < s->nr_steps; i++) {
