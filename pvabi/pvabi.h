@@ -213,6 +213,8 @@ struct domain {
 
 	_Atomic bool shutdown_claimed; /* somebody ends the domain: domain.c */
 	_Atomic bool is_shut_down;
+	/* Who asked for it wants it to go on: the next SHUTDOWN_suspend ends nothing. */
+	_Atomic bool suspend_goes_on;
 	unsigned shutdown_code; /* SHUTDOWN_*, valid once is_shut_down */
 	bool shutdown_code_set; /* SCHEDOP_shutdown_code */
 	/* Bytes of PROBE_TRACED and PROBE_FAULTY, changed at any time; and who is asked

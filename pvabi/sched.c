@@ -153,13 +153,24 @@ static long op_block(struct vcpu *v, void *arg, const uint64_t *args)
 	return 0;
 }
 
-/* Any reason is passed on, cut to its low byte (Xen: do_sched_op). */
+/* Any reason is passed on, cut to its low byte (Xen: do_sched_op). A guest whose suspension
+ * is called off goes on behind the call, which gives it a 1 (libxc: xc_resume.c,
+ * xc_domain_resume_cooperative, for `xl save -c`). */
+static long shutdown(struct domain *d, uint8_t reason)
+{
+	if (reason == SHUTDOWN_suspend && atomic_exchange(&d->suspend_goes_on, false)) {
+		domain_log(d, LOG_INFO, "the guest suspended itself, and goes on");
+		return 1;
+	}
+	domain_shutdown(d, reason);
+	return 0;
+}
+
 static long op_shutdown(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct sched_shutdown *a = arg;
 
-	domain_shutdown(v->domain, (uint8_t)a->reason);
-	return 0;
+	return shutdown(v->domain, (uint8_t)a->reason);
 }
 
 /* The first code stands; one that comes after the shutdown is ignored. */
@@ -277,8 +288,7 @@ long hypercall_sched_op_compat(struct vcpu *v, const uint64_t *args)
 		block(v);
 		return 0;
 	case SCHEDOP_shutdown:
-		domain_shutdown(v->domain, (uint8_t)args[1]);
-		return 0;
+		return shutdown(v->domain, (uint8_t)args[1]);
 	default:
 		return -ENOSYS;
 	}

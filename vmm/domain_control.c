@@ -97,9 +97,9 @@ static void on_order(void *arg)
 	char path[NODE_PATH];
 	char *order = xenstore_read(c->xs, node(path, c->domain, "control/shutdown"));
 
-	if (order && !strcmp(order, "suspend") && !xenstore_write(c->xs, path, "%s", ""))
-		domain_log(c->domain, LOG_WARN,
-			   "suspend: refused, there is nothing that could resume the guest");
+	/* "" is the guest's acknowledgement: it is about to do it. */
+	if (order && *order)
+		atomic_store(&c->domain->suspend_goes_on, !strcmp(order, "suspend"));
 	free(order);
 }
 

@@ -16,8 +16,7 @@
 int domain_set_memory_target(struct xenstore *xs, struct domain *d, uint64_t kib);
 
 /* `xl shutdown`, `xl reboot`. The guest answers by emptying the node, see
- * domain_control_pending(). -EBUSY: it has not yet taken the last one.
- * Nothing could resume a guest that was suspended: that is not to be had. */
+ * domain_control_pending(). -EBUSY: it has not yet taken the last one. */
 enum domain_order { ORDER_POWEROFF, ORDER_REBOOT, ORDER_HALT };
 int domain_order(struct xenstore *xs, const struct domain *d, enum domain_order order);
 /* Is there an order that the guest has not taken? */
@@ -30,8 +29,9 @@ int domain_sysrq(struct xenstore *xs, const struct domain *d, char key);
  * -EINVAL: none, or more than it has. */
 int domain_set_vcpus(struct xenstore *xs, const struct domain *d, unsigned online);
 
-/* Takes back what nobody may ask of the guest, whoever writes it: suspend. `c` must
- * outlive the store. 0 or -ENOMEM. */
+/* Looks after who asks the guest to suspend itself. There is nowhere to save it to, so it
+ * goes on at once, as after `xl save -c`: its drivers freeze and thaw. `c` must outlive the
+ * store. 0 or -ENOMEM. */
 struct domain_control {
 	struct xenstore *xs;
 	struct domain *domain;

@@ -125,6 +125,23 @@ START_TEST(test_shutdown)
 }
 END_TEST
 
+/* It is called off once, whichever call the guest makes. */
+START_TEST(test_suspend_goes_on)
+{
+	struct sched_shutdown s = {.reason = SHUTDOWN_suspend};
+
+	t->d->suspend_goes_on = true;
+	ck_assert_int_eq(SCHED_OP(t, 0, SCHEDOP_shutdown, &s), 1);
+	t->d->suspend_goes_on = true;
+	ck_assert_int_eq(
+		HCALL(t, 0, __HYPERVISOR_sched_op_compat, SCHEDOP_shutdown, SHUTDOWN_suspend), 1);
+	ck_assert_uint_eq(t->shutdowns, 0);
+	ck_assert_int_eq(SCHED_OP(t, 0, SCHEDOP_shutdown, &s), 0);
+	ck_assert_uint_eq(t->shutdowns, 1);
+	ck_assert_uint_eq(t->shutdown_reason, SHUTDOWN_suspend);
+}
+END_TEST
+
 START_TEST(test_every_shutdown_reason)
 {
 	for (unsigned reason = 0; reason <= 255; reason++) {
@@ -432,6 +449,7 @@ int main(void)
 		test_block,
 		test_block_is_not_ended_by_masked_port,
 		test_shutdown,
+		test_suspend_goes_on,
 		test_every_shutdown_reason,
 		test_shutdown_code,
 		test_remote_shutdown,
