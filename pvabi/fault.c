@@ -24,6 +24,8 @@ const char *fault_kind_name(enum fault_kind k)
 		[FAULT_DIE] = "die",	       [FAULT_RESTART] = "restart",
 		[FAULT_STALL] = "stall",       [FAULT_SPURIOUS] = "spurious",
 		[FAULT_STEP] = "step",	       [FAULT_PRESSURE] = "pressure",
+		[FAULT_TEAR] = "tear",	       [FAULT_SPLIT] = "split",
+		[FAULT_CHAIN] = "chain",       [FAULT_REVOKE] = "revoke",
 	};
 
 	return names[k];

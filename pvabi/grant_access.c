@@ -227,6 +227,16 @@ static enum grant_pin host_pin(bool readonly)
 	return readonly ? PIN_HOST_RO : PIN_HOST_RW;
 }
 
+/* What a guest does that ends an access which is still wanted, as after a double free. What is
+ * mapped already stays so, as on Xen. */
+static void revoke(struct domain *d, grant_ref_t ref)
+{
+	domain_lock(d);
+	if (ref < grant_nr_entries(d->grant_table))
+		__atomic_store_n(&grant_entry(d, ref)->flags, GTF_invalid, __ATOMIC_SEQ_CST);
+	domain_unlock(d);
+}
+
 void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *status)
 {
 	struct active_grant *act;
@@ -236,6 +246,8 @@ void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *s
 	if (FAULT_AT(d, grant_map, &f, ref, readonly, 0)) {
 		if (f.kind == FAULT_DELAY) {
 			fault_wait(d, &f);
+		} else if (f.kind == FAULT_REVOKE) {
+			revoke(d, ref);
 		} else {
 			*status = (int)fault_value(&f, GNTST_general_error);
 			return NULL;
@@ -279,9 +291,12 @@ static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void
 	if (offset > PAGE_SIZE || len > PAGE_SIZE - offset)
 		return GNTST_bad_copy_arg;
 	if (FAULT_AT(d, grant_copy, &f, ref, offset, len, to_guest, 0)) {
-		if (f.kind != FAULT_DELAY)
+		if (f.kind == FAULT_FAIL)
 			return (int)fault_value(&f, GNTST_general_error);
-		fault_wait(d, &f);
+		if (f.kind == FAULT_REVOKE)
+			revoke(d, ref);
+		else
+			fault_wait(d, &f);
 	}
 	domain_lock(d);
 	rc = grant_acquire(d, ref, 0, pin, true, &act);

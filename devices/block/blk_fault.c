@@ -93,6 +93,9 @@ bool blk_fault_response(struct blk_queue *q, uint64_t *id, uint8_t *op, int16_t 
 	case FAULT_WRONG_STATUS:
 		*status = (int16_t)fault_value(&f, WRONG_VALUE);
 		return false;
+	case FAULT_SPLIT:
+		q->split = true;
+		return false;
 	case FAULT_JUMP:
 		q->rsp_prod += (uint32_t)fault_value(&f, 1000);
 		return false;

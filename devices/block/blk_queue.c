@@ -40,23 +40,6 @@ void blk_queue_slot(const struct blk_queue *q, uint32_t index, uint8_t slot[BLKI
 	ring_read(&q->ring, slot_offset(q, index), slot, blkif_slot_size(q->abi));
 }
 
-void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status)
-{
-	uint8_t slot[BLKIF_SLOT_MAX];
-
-	if (q->check)
-		blk_check_answered(q, id);
-	if (blk_fault_response(q, &id, &op, &status))
-		return;
-	PROBE_HIT(q->dev->b.domain, blk_response, q->dev->b.id, q->index, id, op,
-		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
-	blkif_response(slot, id, op, status);
-	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
-	if (q->check)
-		blk_check_wrote(q, q->rsp_prod);
-	show(&q->rsp_prod, q->rsp_prod + 1);
-}
-
 /* RING_PUSH_RESPONSES_AND_CHECK_NOTIFY. */
 static void push_responses(struct blk_queue *q)
 {
@@ -75,6 +58,29 @@ static void push_responses(struct blk_queue *q)
 		if (blk_fault_notify(q))
 			return;
 		evtchn_backend_send(q->dev->b.domain, q->port);
+	}
+}
+
+void blk_queue_respond(struct blk_queue *q, uint64_t id, uint8_t op, int16_t status)
+{
+	uint8_t slot[BLKIF_SLOT_MAX];
+
+	if (q->check)
+		blk_check_answered(q, id);
+	if (blk_fault_response(q, &id, &op, &status))
+		return;
+	if (q->split)
+		push_responses(q);
+	PROBE_HIT(q->dev->b.domain, blk_response, q->dev->b.id, q->index, id, op,
+		  (uint64_t)(int64_t)status, q->rsp_prod & (q->nr_slots - 1));
+	blkif_response(slot, id, op, status);
+	ring_write(&q->ring, slot_offset(q, q->rsp_prod), slot, BLKIF_RESPONSE_SIZE);
+	if (q->check)
+		blk_check_wrote(q, q->rsp_prod);
+	show(&q->rsp_prod, q->rsp_prod + 1);
+	if (q->split) {
+		q->split = false;
+		push_responses(q);
 	}
 }
 

@@ -17,7 +17,8 @@ struct blk_io {
 	uint64_t id, sector;
 	uint8_t op;
 	bool flush_before, flush_after;
-	int fault; /* what it is to end with, when all goes well; 0: that */
+	int fault;	 /* what it is to end with, when all goes well; 0: that */
+	bool torn;	 /* the power goes when it is done */
 	unsigned flight; /* blk_flight_begin()'s */
 	unsigned nr_grants;
 	struct blk_grant *grant; /* [nr_grants] */
@@ -68,18 +69,11 @@ static bool next_step(struct blk_io *b)
 	return true;
 }
 
-static void done(struct image_io *io, int rc)
+/* It is no longer in flight. */
+static void let_go(struct blk_io *b)
 {
-	struct blk_io *b = (struct blk_io *)io;
 	struct blk_queue *q = b->q;
 
-	if (!rc && next_step(b))
-		return;
-	if (!rc)
-		rc = b->fault;
-	PROBE_HIT(q->dev->b.domain, blk_done, q->dev->b.id, q->index, b->id, b->op, (uint64_t)rc);
-	if (rc)
-		report(q, b, rc);
 	for (unsigned i = 0; i < b->nr_grants; i++)
 		blk_grant_unmap(&q->grants, &b->grant[i]);
 	if (b->op == BLKIF_OP_WRITE_BARRIER)
@@ -87,6 +81,37 @@ static void done(struct image_io *io, int rc)
 	q->in_flight--;
 	atomic_fetch_sub(&q->dev->b.domain->backend_work, 1);
 	blk_flight_end(q, b->flight);
+}
+
+/* Nobody answers any more; the domain begins again, when it is to be restarted. */
+static void power_cut(struct blk_io *b)
+{
+	struct domain *d = b->q->dev->b.domain;
+
+	domain_log(d, LOG_WARN, "disk %s: the power is cut in a write to sector %llu",
+		   b->q->dev->spec.vdev, (unsigned long long)b->sector);
+	let_go(b);
+	free(b);
+	domain_shutdown(d, SHUTDOWN_reboot);
+}
+
+static void done(struct image_io *io, int rc)
+{
+	struct blk_io *b = (struct blk_io *)io;
+	struct blk_queue *q = b->q;
+
+	if (!rc && next_step(b))
+		return;
+	if (b->torn) {
+		power_cut(b);
+		return;
+	}
+	if (!rc)
+		rc = b->fault;
+	PROBE_HIT(q->dev->b.domain, blk_done, q->dev->b.id, q->index, b->id, b->op, (uint64_t)rc);
+	if (rc)
+		report(q, b, rc);
+	let_go(b);
 	if (rc)
 		q->dev->stats.errors++;
 	blk_queue_respond(q, b->id, b->op, status_of(rc));
@@ -112,10 +137,30 @@ static struct blk_io *new_io(struct blk_queue *q, unsigned nr)
 	return b;
 }
 
-/* True: it has been answered. */
+static size_t bytes(const struct blk_io *b)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < b->io.nr_iov; i++)
+		n += b->io.iov[i].iov_len;
+	return n;
+}
+
+/* Of what is read or written no more than the first bytes. */
+static void cut(struct blk_io *b, size_t left)
+{
+	for (unsigned i = 0; i < b->io.nr_iov; i++) {
+		if (b->io.iov[i].iov_len > left)
+			b->io.iov[i].iov_len = left;
+		left -= b->io.iov[i].iov_len;
+	}
+	while (b->io.nr_iov > 1 && !b->io.iov[b->io.nr_iov - 1].iov_len)
+		b->io.nr_iov--;
+}
+
+/* True: it goes no further. */
 static bool submit_faulty(struct blk_queue *q, struct blk_io *b)
 {
-	size_t half = 0;
 	struct fault f;
 
 	if (!FAULT_AT(q->dev->b.domain, blk_submit, &f, q->dev->b.id, q->index, b->id, b->op,
@@ -126,18 +171,20 @@ static bool submit_faulty(struct blk_queue *q, struct blk_io *b)
 		done(&b->io, (int)fault_value(&f, -EIO));
 		return true;
 	}
-	/* Of what is read or written the first half. */
-	b->fault = -EIO;
-	for (unsigned i = 0; i < b->io.nr_iov; i++)
-		half += b->io.iov[i].iov_len;
-	half /= 2;
-	for (unsigned i = 0; i < b->io.nr_iov; i++) {
-		if (b->io.iov[i].iov_len > half)
-			b->io.iov[i].iov_len = half;
-		half -= b->io.iov[i].iov_len;
+	if (f.kind == FAULT_TEAR) {
+		size_t keep = fault_value(&f, 0) < 0 ? 0 : (size_t)fault_value(&f, 0);
+
+		b->torn = q->dev->powerless = true;
+		b->flush_after = false;
+		cut(b, f.has_value ? keep * BLKIF_SECTOR : bytes(b) / 2);
+		if (b->op == BLKIF_OP_WRITE && b->io.nr_iov && b->io.iov[0].iov_len)
+			return false;
+		/* Nothing of it. */
+		power_cut(b);
+		return true;
 	}
-	while (b->io.nr_iov > 1 && !b->io.iov[b->io.nr_iov - 1].iov_len)
-		b->io.nr_iov--;
+	b->fault = -EIO;
+	cut(b, bytes(b) / 2);
 	return false;
 }
 
@@ -310,7 +357,11 @@ static int start(struct blk_queue *q)
 
 void blk_request_start(struct blk_queue *q)
 {
-	int rc = start(q);
+	int rc;
+
+	if (q->dev->powerless)
+		return;
+	rc = start(q);
 
 	if (rc)
 		answer(q, &q->request, rc);

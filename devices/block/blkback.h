@@ -39,7 +39,7 @@ struct blk_queue {
 	unsigned nr_slots;
 	evtchn_port_t port;
 	int event_fd, stop_fd, epoll_fd;
-	bool bound; /* the port */
+	bool bound;		   /* the port */
 	_Atomic unsigned notified; /* by the frontend, and not looked at yet */
 	pthread_t thread;
 	bool started;
@@ -56,6 +56,7 @@ struct blk_queue {
 	struct blk_check *check; /* NULL: not asked for */
 	unsigned nr_held;
 	bool releasing;
+	bool split;		/* the next answer is shown by itself */
 	bool barrier;		/* one is being carried out: nothing else is taken */
 	bool waits_for_barrier; /* one stays in the ring until all before it is done */
 	struct blk_request request;
@@ -77,6 +78,7 @@ struct blkback {
 	int timer_fd;		   /* looks for a new size */
 	struct local_watch *media; /* of a drive's params */
 	_Atomic unsigned reported; /* errors */
+	_Atomic bool powerless;	   /* a fault: nothing is done any more */
 	struct blk_stats stats;
 };
 
