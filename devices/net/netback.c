@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "devices/device.h"
-#include "devices/net/netback.h"
+#include "devices/net/vif_fault.h"
 #include "devices/xenstore/local.h"
 
 static struct netback *of(struct backend *b)
@@ -86,6 +86,7 @@ static void serve_all(struct netback *v)
 	for (unsigned i = 0; i < v->nr_queues; i++) {
 		vif_rx_serve(v->queue[i]);
 		vif_tx_serve(v->queue[i]);
+		vif_fault_due(v->queue[i]);
 	}
 }
 
@@ -219,6 +220,7 @@ static void close_ring(struct netback *v, struct vif_ring *r)
 
 static void stop_queue(struct netback *v, struct vif_queue *q)
 {
+	vif_fault_forget(q);
 	vif_rx_forget(q);
 	close_ring(v, &q->tx);
 	close_ring(v, &q->rx);

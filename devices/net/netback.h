@@ -40,6 +40,7 @@ struct vif_tx {
 };
 
 struct vif_frame; /* vif_rx.c */
+struct vif_held;  /* vif_fault.c */
 
 struct vif_queue {
 	struct netback *vif;
@@ -53,6 +54,7 @@ struct vif_queue {
 	uint64_t credit, credit_since; /* bytes that may be sent, and when it was given */
 	uint8_t *buffer;	       /* out's bytes */
 
+	struct vif_held *held[2];	 /* vif_fault.c: to the link, to the guest */
 	struct vif_frame *first, **last; /* wait for the guest's buffers */
 	uint64_t last_rx;
 };
@@ -105,6 +107,8 @@ void vif_read_features(struct netback *v);
 /* Takes what the guest sends, VIF_BUDGET packets at most. */
 void vif_tx_serve(struct vif_queue *q);
 void vif_rate_changed(struct netback *v);
+/* A packet of no slot's: it is lost when the link takes none. */
+void vif_tx_send(struct vif_queue *q, struct packet *p);
 
 /* vif_mcast.c: the frontend's list of multicast addresses */
 int vif_mcast_add(struct netback *v, const uint8_t *addr);
@@ -114,6 +118,8 @@ bool vif_mcast_wants(const struct netback *v, const uint8_t *addr);
 /* vif_rx.c */
 /* A frame of the link's for the guest. */
 void vif_rx(struct netback *v, struct packet *p);
+/* A frame of this queue's: into buffers, or it waits for them. */
+void vif_rx_deliver(struct vif_queue *q, struct packet *p);
 /* Gives the guest what waits, as far as there are buffers. */
 void vif_rx_serve(struct vif_queue *q);
 void vif_rx_init(struct vif_queue *q);

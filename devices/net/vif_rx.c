@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/net/netback.h"
-#include "pvabi/fault.h"
+#include "devices/net/vif_fault.h"
 
 /* netback: rx_drain_timeout_msecs, and with a frontend that tells nobody of new buffers
  * (no feature-rx-notify); rx_stall_timeout_msecs. */
@@ -119,6 +118,10 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 			r.id = (uint16_t)fault_value(&f, r.id + 1);
 		else if (f.kind == FAULT_WRONG_STATUS)
 			r.status = (int16_t)fault_value(&f, NETIF_RSP_ERROR);
+		else if (f.kind == FAULT_CHAIN)
+			r.flags ^= (uint16_t)fault_value(&f, NETRXF_more_data);
+		else if (f.kind == FAULT_JUMP)
+			s->q->rx.rsp_prod += (uint32_t)fault_value(&f, 1000);
 	}
 	vif_ring_respond(&s->q->rx, &r, sizeof(r));
 }
@@ -267,6 +270,16 @@ void vif_rx_forget(struct vif_queue *q)
 
 /* ---- what the link brings ---- */
 
+void vif_rx_deliver(struct vif_queue *q, struct packet *p)
+{
+	int rc = q->first ? -EAGAIN : try_give(q, p);
+
+	if (rc == -EAGAIN)
+		wait_for_buffers(q, p);
+	else if (rc)
+		drop(q->vif);
+}
+
 static void queue_frame(void *arg, struct packet *p)
 {
 	struct netback *v = arg;
@@ -284,14 +297,13 @@ static void queue_frame(void *arg, struct packet *p)
 		}
 		if (f.kind == FAULT_CORRUPT)
 			p->data[p->len - 1] ^= 1;
-		else if (!q->first)
+		else if (f.kind == FAULT_DUPLICATE && !q->first)
 			try_give(q, p);
+		else if (f.kind != FAULT_DUPLICATE && vif_fault_hold(q, true, p, &f))
+			return;
 	}
-	int rc = q->first ? -EAGAIN : try_give(q, p);
-	if (rc == -EAGAIN)
-		wait_for_buffers(q, p);
-	else if (rc)
-		drop(v);
+	vif_rx_deliver(q, p);
+	vif_fault_passed(q, true);
 }
 
 /* What the frontend does not do itself. false: it cannot have the frame. */

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "devices/net/netback.h"
-#include "pvabi/fault.h"
+#include "devices/net/vif_fault.h"
 
 /* A packet may wait so long for a link that takes none (netback: rx_drain_timeout). */
 #define BLOCKED_NS 10000000000ull
@@ -39,8 +38,12 @@ static void respond(struct vif_queue *q, uint16_t id, int16_t status)
 			return;
 		if (f.kind == FAULT_WRONG_ID)
 			r.id = (uint16_t)fault_value(&f, id + 1);
-		else
+		else if (f.kind == FAULT_WRONG_STATUS)
 			r.status = (int16_t)fault_value(&f, 77);
+		else if (f.kind == FAULT_DUPLICATE)
+			vif_ring_respond(&q->tx, &r, sizeof(r));
+		else
+			q->tx.rsp_prod += (uint32_t)fault_value(&f, 1000);
 	}
 	vif_ring_respond(&q->tx, &r, sizeof(r));
 }
@@ -298,6 +301,22 @@ static void capture(struct netback *v, const struct packet *p)
 		backend_error(&v->b, rc, "the capture in %s ends: %s", v->spec.pcap, strerror(-rc));
 }
 
+void vif_tx_send(struct vif_queue *q, struct packet *p)
+{
+	struct netback *v = q->vif;
+	uint32_t len = p->len;
+	bool gso = p->gso_type;
+
+	if (v->link->ops->send(v->link, p)) {
+		v->stats.tx_drops++;
+		PROBE_HIT(v->b.domain, net_drop, v->b.id, q->index, 0);
+		return;
+	}
+	v->stats.tx_packets++;
+	v->stats.tx_bytes += len;
+	v->stats.tx_gso += gso;
+}
+
 /* false: it waits. */
 static bool send_out(struct vif_queue *q)
 {
@@ -316,8 +335,12 @@ static bool send_out(struct vif_queue *q)
 		}
 		if (f.kind == FAULT_CORRUPT)
 			q->out.p.data[len - 1] ^= 1;
-		else
+		else if (f.kind == FAULT_DUPLICATE)
 			v->link->ops->send(v->link, &q->out.p);
+		else if (vif_fault_hold(q, false, &q->out.p, &f)) {
+			respond_all(q);
+			return true;
+		}
 	}
 	rc = v->link->ops->send(v->link, &q->out.p);
 
@@ -331,6 +354,7 @@ static bool send_out(struct vif_queue *q)
 		v->stats.tx_bytes += len;
 		v->stats.tx_gso += gso;
 	}
+	vif_fault_passed(q, false);
 	respond_all(q);
 	return true;
 }
