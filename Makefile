@@ -124,6 +124,7 @@ CHECK_SUITES := \
 	test/linux/pci_host.sh \
 	test/linux/grub.sh \
 	test/gdb/gdb.sh \
+	test/gdb/virtual.sh \
 	test/gdb/dump.sh \
 	test/linux/create.sh \
 	test/linux/trace.sh \

@@ -12,9 +12,9 @@
 #include "pvabi/xen_abi.h"
 
 struct clock {
-	uint64_t tsc_start; /* guest-visible TSC at system time 0 */
+	uint64_t tsc_start;  /* guest-visible TSC at system time 0 */
 	uint64_t tsc_offset; /* guest TSC = host TSC + this */
-	uint32_t mul;	    /* xen.h: tsc_to_system_mul */
+	uint32_t mul;	     /* xen.h: tsc_to_system_mul */
 	int8_t shift;
 	bool stable; /* the host itself keeps time by the TSC */
 	uint32_t tsc_khz;
@@ -23,11 +23,13 @@ struct clock {
 	 * `quantum` with every exit that the guest's own work caused, and to the next
 	 * deadline when the vcpu sleeps. Then what follows is the vcpu's thread's. */
 	bool is_virtual;
-	uint32_t quantum;	     /* ns */
+	uint32_t quantum; /* ns */
 	_Atomic uint64_t virtual_ns;
-	bool stands;	 /* what is published does not go on with the TSC either */
-	uint64_t period; /* of telling the guest what the devices have to tell */
-	uint64_t forced; /* times that it had to go on without an exit */
+	bool stands;	  /* what is published does not go on with the TSC either */
+	uint64_t period;  /* of telling the guest what the devices have to tell */
+	uint64_t steps;	  /* of a debugger's since the guest's last exit */
+	uint64_t told_ns; /* to the guest, the last time */
+	uint64_t forced;  /* times that it had to go on without an exit */
 };
 
 void clock_start(struct clock *c, uint32_t tsc_khz, uint64_t tsc_offset);

@@ -209,16 +209,21 @@ void debugger_release(struct debugger *d)
 /* ---- in the vcpus' threads ---- */
 
 /* Its rip is behind the int3. */
-static bool at_breakpoint(struct debugger *d, struct cpu *c)
+static const struct breakpoint *int3_before(const struct debugger *d, const struct vcpu *v)
 {
-	struct vcpu *v = c->vcpu;
-	const struct breakpoint *b;
 	uint64_t maddr;
 
 	if (!debugger_translate(v, v->regs.rip - 1, &maddr))
-		return false;
+		return NULL;
 	/* The loop's thread changes them while all vcpus are at rest only. */
-	b = debugger_find_int3(d, maddr);
+	return debugger_find_int3(d, maddr);
+}
+
+static bool at_breakpoint(struct debugger *d, struct cpu *c)
+{
+	struct vcpu *v = c->vcpu;
+	const struct breakpoint *b = int3_before(d, v);
+
 	if (!b)
 		return false;
 	v->regs.rip--;
@@ -246,6 +251,14 @@ static bool after_step(struct cpu *c)
 	dr.dr6 &= ~(uint64_t)DR6_BS;
 	ioctl(c->fd, KVM_SET_DEBUGREGS, &dr);
 	return false;
+}
+
+bool debugger_made(const struct debugger *d, const struct cpu *c, const struct cpu_exit *x)
+{
+	if (x->kind != CPU_EXIT_TRAP)
+		return false;
+	return (x->vector == VEC_DB && c->trap_flag) ||
+	       (x->vector == VEC_BP && int3_before(d, c->vcpu));
 }
 
 bool debugger_trap(struct debugger *d, struct cpu *c, const struct cpu_exit *x)

@@ -114,6 +114,8 @@ bool debugger_may_write(const struct domain *d, uint64_t mfn);
 void watch_prepare(struct debugger *d, struct vcpu *v);
 
 /* ---- called by the vcpus' threads; all of them when g->debugger is set ---- */
+/* Is this exit not the guest's doing, but a step's or a breakpoint's? Before it is handled. */
+bool debugger_made(const struct debugger *d, const struct cpu *c, const struct cpu_exit *x);
 /* An exception: was it the debugger's? Else it is the guest's. */
 bool debugger_trap(struct debugger *d, struct cpu *c, const struct cpu_exit *x);
 /* Around an entry, when c->stepping. */
