@@ -72,7 +72,10 @@ expect console ^= end
 expect console ^= start
 END
 fails console-forbidden 'on the console: = wall clock: 1' <<<'expect no console wall clock'
-fails message-missing 'xenolith did not say /the guest exploded/' <<<'expect message the guest exploded'
+fails message-missing 'xenolith did not say /the guest exploded/' <<'END'
+disk xvda 1M
+expect message the guest exploded
+END
 fails trace-missing "0 records of 'block', and not 1" <<<'expect trace block'
 fails trace-too-few "and not 100000 before" <<<'expect trace hypercall at least 100000'
 fails trace-too-many "and not at most 2" <<<'expect trace hypercall at most 2'
@@ -132,6 +135,11 @@ kept=$work/kept/message-missing
 grep -q '^= wall clock' "$kept/console.log" && [ -s "$kept/command" ] && grep -q 'powered off' "$kept/messages.log" &&
   [ -e "$kept/trace.txt" ] && grep -qF "kept: \"$kept\"" "$work/out"
 verdict $? "console, messages, trace and command of a failure are kept"
+grep -q 'backend_state state=InitWait' "$kept/trace.txt" && ! grep -q '(null)' "$kept/trace.txt"
+verdict $? "the trace has its names, whatever the scenario expects"
+sh "$kept/command" </dev/null >"$work/by-hand" 2>"$work/err" && grep -q '^= wall clock' "$work/by-hand" &&
+  grep -q 'powered off' "$work/err"
+verdict $? "the command runs, on a disk that is made again"
 grep -q ' hypercall event_channel_op/send' "$work/kept/trace-too-many/trace.txt"
 verdict $? "the trace has what was recorded"
 

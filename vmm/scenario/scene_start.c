@@ -185,7 +185,15 @@ static void make_command(struct command *c, const struct scene *sc)
 	put(c, "%s", sc->kernel);
 }
 
-/* So that the user can run it by hand. */
+static void put_quoted(FILE *f, const char *text)
+{
+	fputc('\'', f);
+	for (const char *p = text; *p; p++)
+		fputs(*p == '\'' ? "'\\''" : (char[]){*p, 0}, f);
+	fputc('\'', f);
+}
+
+/* So that the user can run it by hand: on empty disks, as it was; these are not kept. */
 static void write_command(const struct scene *sc, const struct command *c)
 {
 	char path[4200];
@@ -195,13 +203,22 @@ static void write_command(const struct scene *sc, const struct command *c)
 	f = fopen(path, "we");
 	if (!f)
 		return;
-	for (unsigned i = 0; i < c->nr; i++) {
-		fputs(i ? " '" : "'", f);
-		for (const char *p = c->argv[i]; *p; p++)
-			fputs(*p == '\'' ? "'\\''" : (char[]){*p, 0}, f);
-		fputc('\'', f);
+	for (unsigned i = 0; i < sc->s->nr_disks; i++) {
+		const struct scenario_disk *d = &sc->s->disk[i];
+
+		if (!d->bytes)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s.img", sc->dir, d->dev);
+		fputs("truncate -s 0 ", f);
+		put_quoted(f, path);
+		fprintf(f, " && truncate -s %llu ", (unsigned long long)d->bytes);
+		put_quoted(f, path);
+		fputs(" || exit\n", f);
 	}
-	fputc('\n', f);
+	for (unsigned i = 0; i < c->nr; i++) {
+		put_quoted(f, c->argv[i]);
+		fputc(i + 1 < c->nr ? ' ' : '\n', f);
+	}
 	fclose(f);
 }
 
