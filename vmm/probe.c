@@ -18,8 +18,9 @@ enum { L4, L3, L2, L1, CODE, DATA_A, DATA_B, NR_PROBE_FRAMES = 16 };
 #define PTE(mfn)	((uint64_t)(mfn) << PAGE_SHIFT | 0x67) /* P RW US A D */
 #define CPUID_MARK_LEAF 0x40000000u
 #define CPUID_MARK	0x6f6e6558u
-/* Of leaf 1's ecx: "under a hypervisor" is told; OSXSAVE KVM makes of CR4. */
-#define CPUID_1C_TOLD (1u << 31 | 1u << 27)
+/* Of leaf 1's ecx: "under a hypervisor" is told, and XSAVE, or CR4.OSXSAVE could not be
+ * set; OSXSAVE KVM makes of CR4. */
+#define CPUID_1C_TOLD (1u << 31 | 1u << 27 | 1u << 26)
 #define NR_TIMED      64
 
 #define CR4_FSGSBASE 0x10000UL
