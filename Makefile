@@ -30,6 +30,10 @@ PVABI_SRC := $(wildcard pvabi/*.c)
 DEVICES_SRC := $(wildcard devices/*.c devices/*/*.c)
 VMM_SRC := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/*/*.c))
 VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
+# Runs inside the guest, with handlers of pvabi (vmm/resident).
+RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c \
+	evtchn.c guest_access.c hypercall.c iocap.c iret.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_validate.c \
+	mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
 STRESS_SRC := $(wildcard test/stress/*_tsan.c)
 
@@ -284,7 +288,7 @@ $(XENOLITH): $(call obj,vmm/main.c) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 
 $(PVABI_LIB): $(call obj,$(PVABI_SRC))
 $(DEVICES_LIB): $(call obj,$(DEVICES_SRC))
-$(VMM_LIB): $(call obj,$(VMM_SRC) $(VMM_ASM))
+$(VMM_LIB): $(call obj,$(VMM_SRC) $(VMM_ASM)) $(BUILD)/resident.o
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -293,6 +297,18 @@ $(VMM_LIB): $(call obj,$(VMM_SRC) $(VMM_ASM))
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+# No C library, no thread-local storage, no vector registers, nothing below the stack pointer.
+# What is not reached from its entry is dropped, and the names get a prefix of their own.
+RESIDENT_CFLAGS := $(CSTD) $(WARN) $(CFLAGS) -D_GNU_SOURCE -I. -MMD -MP -DPVABI_RESIDENT -ffreestanding -mgeneral-regs-only \
+	-mno-red-zone -fno-stack-protector -fcf-protection=none -fPIE -fvisibility=hidden -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables
+$(BUILD)/resident/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RESIDENT_CFLAGS) -c -o $@ $<
+$(BUILD)/resident.o: $(patsubst %.c,$(BUILD)/resident/%.o,$(RESIDENT_SRC))
+	ld -r --gc-sections -e resident_entry -u resident_entry -o $@.all $^
+	objcopy --strip-unneeded --keep-symbol=resident_entry --prefix-symbols=in_guest_ $@.all $@
+
 $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<

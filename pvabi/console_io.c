@@ -21,7 +21,7 @@ static long console_write(struct vcpu *v, uint64_t va, uint32_t count)
 
 		if (guest_copy_from(v, buf, va, n))
 			return -EFAULT;
-		v->domain->ops->console_write(v->domain, buf, n);
+		host_of(v->domain)->console_write(v->domain, buf, n);
 		va += n;
 		count -= n;
 	}
@@ -56,7 +56,7 @@ static long console_read(struct vcpu *v, uint64_t va, uint32_t count)
 			n = count - done;
 		if (!writable(v, to))
 			return -EFAULT;
-		n = v->domain->ops->console_read(v->domain, buf, n);
+		n = host_of(v->domain)->console_read(v->domain, buf, n);
 		if (!n)
 			break;
 		if (guest_copy_to(v, to, buf, n))

@@ -86,7 +86,7 @@ int vcpu_set_debugreg(struct vcpu *v, unsigned reg, uint64_t val)
 		rc = set_control(v, val);
 	}
 	if (!rc)
-		v->domain->ops->debugregs_changed(v);
+		host_of(v->domain)->debugregs_changed(v);
 	return rc;
 }
 

@@ -62,7 +62,7 @@ int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
 	memset(v->gdt_frames, 0, sizeof(v->gdt_frames));
 	memcpy(v->gdt_frames, frames, nr * sizeof(frames[0]));
 	v->gdt_ents = entries;
-	d->ops->descriptors_changed(v);
+	host_of(d)->descriptors_changed(v);
 	return 0;
 }
 
@@ -79,7 +79,7 @@ bool vcpu_ldt_map(struct vcpu *v, unsigned n)
 		return false;
 	v->ldt_frames[n] = w.maddr >> PAGE_SHIFT;
 	v->ldt_mapped |= 1u << n;
-	v->domain->ops->descriptors_changed(v);
+	host_of(v->domain)->descriptors_changed(v);
 	return true;
 }
 
@@ -92,7 +92,7 @@ void vcpu_ldt_drop(struct vcpu *v)
 		if (v->ldt_mapped >> n & 1)
 			mm_put_descriptor_page(v->domain, v->ldt_frames[n]);
 	v->ldt_mapped = 0;
-	v->domain->ops->descriptors_changed(v);
+	host_of(v->domain)->descriptors_changed(v);
 }
 
 long hypercall_set_gdt(struct vcpu *v, const uint64_t *args)

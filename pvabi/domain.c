@@ -96,7 +96,7 @@ static struct vcpu *vcpu_create(struct domain *d, unsigned id)
 	v->debugreg[6] = 0xffff0ff0;
 	v->debugreg[7] = 0x400;
 	v->runstate.state = RUNSTATE_offline;
-	v->runstate.state_entry_time = d->ops->system_time(d);
+	v->runstate.state_entry_time = host_of(d)->system_time(d);
 	return v;
 }
 
@@ -196,7 +196,7 @@ static void shutdown_finish(struct domain *d, unsigned reason)
 	if (!d->shutdown_code_set)
 		d->shutdown_code = reason;
 	atomic_store(&d->is_shut_down, true);
-	d->ops->shutdown(d, d->shutdown_code);
+	host_of(d)->shutdown(d, d->shutdown_code);
 }
 
 void domain_shutdown(struct domain *d, unsigned reason)
@@ -225,6 +225,6 @@ void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	d->ops->vlog(d, level, fmt, ap);
+	host_of(d)->vlog(d, level, fmt, ap);
 	va_end(ap);
 }

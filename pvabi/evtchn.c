@@ -186,7 +186,7 @@ void vcpu_mark_events_pending(struct vcpu *v)
 	if (__atomic_fetch_or(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST) & 1)
 		return;
 	vcpu_unblock(v);
-	v->domain->ops->vcpu_kick(v);
+	host_of(v->domain)->vcpu_kick(v);
 }
 
 /* Xen: arch/x86/include/asm/event.h, local_events_need_delivery. */

@@ -121,6 +121,6 @@ void evtchn_backend_send(struct domain *d, evtchn_port_t port)
 	} else if (port < EVTCHN_FIFO_NR_CHANNELS) {
 		atomic_fetch_or(&d->deferred[port / 64], 1ull << port % 64);
 		/* It may sleep for want of it. */
-		d->ops->vcpu_kick(d->vcpu[0]);
+		host_of(d)->vcpu_kick(d->vcpu[0]);
 	}
 }

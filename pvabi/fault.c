@@ -37,7 +37,7 @@ bool fault_decide(struct domain *d, enum probe_id id, const uint64_t *fields, co
 	struct fault_host *h = d->fault_host;
 	struct probe_hit hit = {
 		.id = id,
-		.time = d->ops->system_time(d),
+		.time = host_of(d)->system_time(d),
 		.field = fields,
 		.block = block,
 		.block_size = size,

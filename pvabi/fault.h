@@ -55,14 +55,18 @@ struct fault_host {
 
 bool fault_decide(struct domain *d, enum probe_id id, const uint64_t *fields, const void *block,
 		  size_t size, struct fault *f);
+#ifdef PVABI_RESIDENT
+#define FAULT_PROBE_ARMED(d, name) 0
+#else
+#define FAULT_PROBE_ARMED(d, name) \
+	(atomic_load_explicit(&(d)->probe_armed[PROBE_##name], memory_order_relaxed) & PROBE_FAULTY)
+#endif
 /* if (FAULT_AT(d, blk_request, &f, disk, queue, ...)): the fields of the probe. */
-#define FAULT_AT(d, name, f, ...)                                                       \
-	((atomic_load_explicit(&(d)->probe_armed[PROBE_##name], memory_order_relaxed) & \
-	  PROBE_FAULTY) &&                                                              \
+#define FAULT_AT(d, name, f, ...)      \
+	(FAULT_PROBE_ARMED(d, name) && \
 	 fault_decide(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__}, NULL, 0, f))
-#define FAULT_AT_BLOCK(d, name, f, block, size, ...)                                    \
-	((atomic_load_explicit(&(d)->probe_armed[PROBE_##name], memory_order_relaxed) & \
-	  PROBE_FAULTY) &&                                                              \
+#define FAULT_AT_BLOCK(d, name, f, block, size, ...) \
+	(FAULT_PROBE_ARMED(d, name) &&               \
 	 fault_decide(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__}, block, size, f))
 
 static inline void fault_wait(struct domain *d, const struct fault *f)

@@ -190,7 +190,7 @@ int grant_acquire(struct domain *d, grant_ref_t ref, domid_t user, enum grant_pi
 		}
 		/* A copy is over before anybody could ask. */
 		if (!pinned && !copy)
-			act->since = d->ops->system_time(d);
+			act->since = host_of(d)->system_time(d);
 	}
 	act->pins[pin]++;
 	*out = act;

@@ -41,7 +41,7 @@ static long get_time(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct xen_hvm_get_time *t = arg;
 
-	t->now = v->domain->ops->system_time(v->domain);
+	t->now = host_of(v->domain)->system_time(v->domain);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 
 #define SINCE_3_0_2 (PROFILE_BIT(PROFILE_XEN_3_0_2) | PROFILES_4_17)
 
+#ifndef PVABI_RESIDENT /* vmm/resident/guest/table.c */
 /* clang-format off */
 const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 #define CALL(nr, n, who, ...) [__HYPERVISOR_##nr] = { .name = #nr, .nargs = n, .profiles = who, __VA_ARGS__ }
@@ -90,6 +91,7 @@ const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 #undef NEW
 };
 /* clang-format on */
+#endif
 
 static const struct subop *subop_find(const struct vcpu *v, const struct hypercall *hc,
 				      uint64_t arg)
@@ -204,7 +206,7 @@ static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
 	/* Of a family of our own telling: the first element of its list. */
 	size_t size = s ? s->size : hc && hc->op_at ? PROBE_MAX_BLOCK : 0;
 	uint64_t va = s ? args[hc->subop_arg] : args[nr == __HYPERVISOR_mmuext_op ? 0 : 1];
-	uint64_t start = v->domain->ops->system_time(v->domain);
+	uint64_t start = host_of(v->domain)->system_time(v->domain);
 	uint8_t block[PROBE_MAX_BLOCK];
 	struct fault f;
 	bool read = false;
@@ -228,10 +230,20 @@ static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
 	return rc;
 }
 
+#ifdef PVABI_RESIDENT
+/* vmm/resident/guest/table.c: is the call not handled inside the guest? */
+bool hypercall_elsewhere(const struct vcpu *v, uint64_t nr, const uint64_t *args);
+#endif
+
 long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 {
 	const struct hypercall *hc = hypercall_find(v, nr);
 
+#ifdef PVABI_RESIDENT
+	/* In a list: it is interrupted, and goes on where the call is handled. */
+	if (hypercall_elsewhere(v, nr, args))
+		return hypercall_continue(v, args);
+#endif
 	if (nr < NR_HYPERCALLS)
 		v->hypercalls[nr]++;
 	if (probe_is_armed(v->domain, PROBE_hypercall))

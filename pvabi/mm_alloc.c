@@ -59,7 +59,7 @@ void mm_frame_unused(struct domain *d, uint64_t mfn)
 	}
 	frame_free(d, mfn);
 	d->tot_pages--;
-	d->ops->frames_released(d, mfn, 1);
+	host_of(d)->frames_released(d, mfn, 1);
 }
 
 static int compare_mfns(const void *a, const void *b)
@@ -78,7 +78,7 @@ static void release_runs(struct domain *d, uint64_t *mfn, unsigned nr)
 	for (unsigned i = 1; i <= nr; i++) {
 		if (i < nr && mfn[i] == mfn[i - 1] + 1)
 			continue;
-		d->ops->frames_released(d, mfn[first], i - first);
+		host_of(d)->frames_released(d, mfn[first], i - first);
 		first = i;
 	}
 }

@@ -39,7 +39,7 @@ static void tick(struct domain *d, uint32_t vcpus)
 void mm_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 {
 	PROBE_HIT(d, tlb_flush, vcpus, va);
-	d->ops->tlb_flush(d, vcpus, va);
+	host_of(d)->tlb_flush(d, vcpus, va);
 	if (va == ~0UL)
 		tick(d, vcpus);
 }

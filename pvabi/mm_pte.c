@@ -20,7 +20,7 @@ void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 	} while (!__atomic_compare_exchange_n(pte, &old, put, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	if ((old & PTE_P) && old != put)
-		v->domain->ops->pte_overwritten(v, maddr);
+		host_of(v->domain)->pte_overwritten(v, maddr);
 }
 
 bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old, uint64_t val)
@@ -28,7 +28,7 @@ bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old
 	if (!__atomic_compare_exchange_n(pte, old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
 	if ((*old & PTE_P) && *old != val)
-		v->domain->ops->pte_overwritten(v, maddr);
+		host_of(v->domain)->pte_overwritten(v, maddr);
 	return true;
 }
 

@@ -154,7 +154,7 @@ static int set_ldt(struct vcpu *v, const struct mmuext_op *op)
 	vcpu_ldt_drop(v);
 	v->ldt_base = va;
 	v->ldt_ents = ents;
-	v->domain->ops->descriptors_changed(v);
+	host_of(v->domain)->descriptors_changed(v);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ int domain_pause(struct domain *d)
 		return 0;
 	for_each_vcpu (d, v) {
 		atomic_fetch_or(&v->pause_flags, VPF_PAUSED);
-		d->ops->vcpu_kick(v);
+		host_of(d)->vcpu_kick(v);
 	}
 	return 0;
 }
@@ -35,7 +35,7 @@ int domain_unpause(struct domain *d)
 		return 0;
 	for_each_vcpu (d, v) {
 		atomic_fetch_and(&v->pause_flags, ~VPF_PAUSED);
-		d->ops->vcpu_kick(v);
+		host_of(d)->vcpu_kick(v);
 	}
 	return 0;
 }

@@ -176,7 +176,7 @@ void probe_hit_span(struct domain *d, enum probe_id id, uint64_t start, const ui
 		    const void *block, size_t size)
 {
 	struct probe_host *h = d->probe_host;
-	uint64_t now = d->ops->system_time(d);
+	uint64_t now = host_of(d)->system_time(d);
 	struct probe_hit hit = {
 		.id = id,
 		.time = start ? start : now,

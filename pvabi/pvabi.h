@@ -55,8 +55,8 @@ enum abi_profile_id {
 };
 
 #define PROFILE_BIT(id) (1u << (id))
-#define PROFILES_ALL ((1u << NR_PROFILES) - 1)
-#define PROFILES_4_17 PROFILE_BIT(PROFILE_XEN_4_17)
+#define PROFILES_ALL	((1u << NR_PROFILES) - 1)
+#define PROFILES_4_17	PROFILE_BIT(PROFILE_XEN_4_17)
 
 struct abi_profile {
 	enum abi_profile_id id;
@@ -150,7 +150,7 @@ struct domain {
 	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
 	struct e820_entry *memory_map; /* memory_map.c */
 	uint32_t nr_memory_map;
-	uint64_t *m2p;		 /* in the heap; nr_m2p entries */
+	uint64_t *m2p; /* in the heap; nr_m2p entries */
 	uint64_t nr_m2p;
 	uint64_t m2p_mfn;
 	uint64_t m2p_va; /* where guests find it (XENMEM_machphys_mapping) */
@@ -160,19 +160,19 @@ struct domain {
 
 	struct shared_info *shared_info;
 	uint64_t shared_info_mfn;
-	uint64_t vm_assist; /* bit VMASST_TYPE_* */
+	uint64_t vm_assist;   /* bit VMASST_TYPE_* */
 	unsigned pause_count; /* domain_pause() */
-	bool privileged; /* SIF_PRIVILEGED-like rights; false for now */
+	bool privileged;      /* SIF_PRIVILEGED-like rights; false for now */
 
 	unsigned nr_vcpus;
 	struct vcpu *vcpu[MAX_VCPUS];
 
-	struct evtchn *evtchn; /* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
-	unsigned nr_evtchns;   /* ports below this are valid, in use or free */
+	struct evtchn *evtchn;	       /* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
+	unsigned nr_evtchns;	       /* ports below this are valid, in use or free */
 	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
 	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
 	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
-	_Atomic uint32_t poll_mask; /* bit n: vcpu n is in SCHEDOP_poll */
+	_Atomic uint32_t poll_mask;		  /* bit n: vcpu n is in SCHEDOP_poll */
 	/* Requests of the guest's that the host's I/O has now: backends count them here. */
 	_Atomic unsigned backend_work;
 	/* Events to and from backends wait until evtchn_deferred_send() and _raise(): a bit for
@@ -180,25 +180,25 @@ struct domain {
 	 * the host's. */
 	_Atomic uint64_t *deferred;
 
-	unsigned nr_pirqs; /* that the guest may name */
-	struct pirq { /* pirq.c; evtchn_lock */
+	unsigned nr_pirqs;  /* that the guest may name */
+	struct pirq {	    /* pirq.c; evtchn_lock */
 		bool taken; /* PHYSDEVOP_get_free_pirq or domain_get_free_pirq */
 		bool permitted;
-		bool in_service; /* sent, and waits for the guest's EOI */
-		evtchn_port_t port; /* 0: not bound */
+		bool in_service;	/* sent, and waits for the guest's EOI */
+		evtchn_port_t port;	/* 0: not bound */
 		void (*eoi)(void *arg); /* NULL: edge-triggered, needs none */
 		void *arg;
 	} pirq[NR_PIRQS];
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
 
-	struct { /* physdev.c; evtchn_lock */
+	struct {		  /* physdev.c; evtchn_lock */
 		bool has_eoi_map; /* PHYSDEVOP_pirq_eoi_gmfn_*: a writable reference */
 		bool auto_unmask; /* v1: an EOI unmasks the port, too */
 		uint64_t eoi_map_mfn;
 	} physdev;
 
-	struct iocaps { /* iocap.c */
+	struct iocaps {			   /* iocap.c */
 		struct iomem_range *iomem; /* sorted, apart from each other; lock */
 		unsigned nr_iomem;
 		/* A bit for each port; NULL: none ever was permitted. Only grows. */
@@ -227,6 +227,19 @@ struct domain {
 	char crash_reason[160];
 };
 
+/* The services for d. Code of ours that runs inside the guest (vmm/resident) has its own. */
+#ifdef PVABI_RESIDENT
+extern const struct host_ops resident_host_ops;
+#endif
+static inline const struct host_ops *host_of(const struct domain *d)
+{
+#ifdef PVABI_RESIDENT
+	return &resident_host_ops;
+#else
+	return d->ops;
+#endif
+}
+
 static inline struct vcpu_info *vcpu_info_get(const struct vcpu *v)
 {
 	return __atomic_load_n(&v->vcpu_info, __ATOMIC_SEQ_CST);
@@ -237,8 +250,8 @@ static inline void vcpu_info_set(struct vcpu *v, struct vcpu_info *to)
 	__atomic_store_n(&v->vcpu_info, to, __ATOMIC_SEQ_CST);
 }
 
-#define for_each_vcpu(d, v)                                                                        \
-	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++)                                   \
+#define for_each_vcpu(d, v)                                      \
+	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++) \
 		if (((v) = (d)->vcpu[i_##v]))
 
 /* What the domain may have of grant tables; frames 0: all of it as xl gives it. */
@@ -258,11 +271,11 @@ struct domain_config {
 	xen_domain_handle_t handle;
 	enum abi_profile_id profile;
 	unsigned nr_vcpus;
-	uint64_t nr_ram;      /* frames */
+	uint64_t nr_ram;       /* frames */
 	uint64_t nr_populated; /* of them the guest's from the start, the first; 0: all */
-	uint64_t heap_frames; /* frames of Xen heap behind RAM (from heap_start) */
-	uint8_t *memory;      /* the host's; must outlive the domain */
-	uint64_t heap_start;  /* >= nr_ram */
+	uint64_t heap_frames;  /* frames of Xen heap behind RAM (from heap_start) */
+	uint8_t *memory;       /* the host's; must outlive the domain */
+	uint64_t heap_start;   /* >= nr_ram */
 	/* Frames below heap_start that are no memory although RAM lies above: nr_ram and
 	 * heap_start are frame numbers, the hole counted; nr_populated is not. */
 	uint64_t hole_start, hole_frames;
@@ -333,21 +346,28 @@ static inline uint64_t domain_ram_end(const struct domain *d, uint64_t n)
 
 static inline void domain_lock(struct domain *d)
 {
-	pv_lock(&d->lock, d->ops->lock_wait);
+	pv_lock(&d->lock, host_of(d)->lock_wait);
 }
 
 static inline void domain_unlock(struct domain *d)
 {
-	pv_unlock(&d->lock, d->ops->lock_wake);
+	pv_unlock(&d->lock, host_of(d)->lock_wake);
 }
 
 /* ------------------------------------------------------------------------ */
 /* Probes (probe.h)                                                           */
 
 /* For a trace, a fault or both. */
+static inline bool probe_asks(const struct domain *d, enum probe_id id)
+{
+	return atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed);
+}
 static inline bool probe_is_armed(const struct domain *d, enum probe_id id)
 {
-	return __builtin_expect(atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed), 0);
+#ifdef PVABI_RESIDENT
+	return false; /* calls that are traced are not made there */
+#endif
+	return __builtin_expect(probe_asks(d, id), 0);
 }
 static inline bool probe_is_traced(const struct domain *d, enum probe_id id)
 {
@@ -360,10 +380,10 @@ void probe_hit(struct domain *d, enum probe_id id, const uint64_t *fields);
 void probe_hit_span(struct domain *d, enum probe_id id, uint64_t start, const uint64_t *fields,
 		    const void *block, size_t size);
 /* PROBE_HIT(d, event_from_backend, port): the fields in the order of the catalogue. */
-#define PROBE_HIT(d, name, ...)                                                                    \
-	do {                                                                                       \
-		if (probe_is_traced(d, PROBE_##name))                                              \
-			probe_hit(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__});               \
+#define PROBE_HIT(d, name, ...)                                                      \
+	do {                                                                         \
+		if (probe_is_traced(d, PROBE_##name))                                \
+			probe_hit(d, PROBE_##name, (const uint64_t[]){__VA_ARGS__}); \
 	} while (0)
 /* The same with a block behind it. */
 #define PROBE_HIT_BLOCK(d, name, block, size, ...)                                                 \
@@ -535,8 +555,8 @@ void domain_raise_pirqs(struct domain *d);
 int domain_get_free_pirq(struct domain *d, bool line, unsigned nr);
 /* The guest may bind PIRQ n from now on. `eoi` (NULL: none is needed) is called for each
  * that was sent when the guest has acknowledged it, and when the guest binds it, with
- * evtchn_lock held: must not block or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already; -EBUSY: the guest still has
- * it bound from the last time. Any thread. */
+ * evtchn_lock held: must not block or call back. -EINVAL: n is no PIRQ; -EEXIST: it may already;
+ * -EBUSY: the guest still has it bound from the last time. Any thread. */
 int domain_permit_pirq(struct domain *d, unsigned n, void (*eoi)(void *arg), void *arg);
 /* The device is gone: nothing is sent, `eoi` is not called again once this returned. */
 void domain_revoke_pirq(struct domain *d, unsigned n);
@@ -568,8 +588,7 @@ void iocap_domain_destroy(struct domain *d);
 /* The pseudo-physical memory map of a guest that is to reach devices: RAM but for
  * [start, end), which has none up to 4 GiB; frames. `now` of RAM, and `balloon` that it may
  * have later. Before any vcpu runs. -ENOMEM. memory_map.c */
-int domain_map_hole(struct domain *d, uint64_t start, uint64_t end, uint64_t now,
-		    uint64_t balloon);
+int domain_map_hole(struct domain *d, uint64_t start, uint64_t end, uint64_t now, uint64_t balloon);
 
 /* ------------------------------------------------------------------------ */
 /* Page tables (mm.c ...)                                                     */

@@ -57,7 +57,7 @@ void vcpu_runstate_steal(struct vcpu *v, uint64_t ns)
 	if (!ns)
 		return;
 	write_begin(v);
-	accrue(r, d->ops->system_time(d));
+	accrue(r, host_of(d)->system_time(d));
 	uint64_t most = r->time[RUNSTATE_running] - atomic_load(&v->runstate_told);
 	if ((int64_t)most < 0)
 		most = 0;

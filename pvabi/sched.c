@@ -36,7 +36,7 @@ void vcpu_unblock(struct vcpu *v)
 		if (atomic_fetch_and(&v->domain->poll_mask, ~bit) & bit)
 			atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
 	}
-	v->domain->ops->vcpu_kick(v);
+	host_of(v->domain)->vcpu_kick(v);
 }
 
 /* Clears what is left of a SCHEDOP_poll that was woken: its timeout, and marks
@@ -125,7 +125,7 @@ static long op_poll(struct vcpu *v, void *arg, const uint64_t *args)
 	if (!rc)
 		rc = poll_ports(v, ports, a->nr_ports, &port);
 	/* Xen arms a timer for a time that is past, which fires at once. */
-	if (!rc && a->timeout && (int64_t)a->timeout <= (int64_t)d->ops->system_time(d))
+	if (!rc && a->timeout && (int64_t)a->timeout <= (int64_t)host_of(d)->system_time(d))
 		rc = 1;
 	/* Before it sleeps: result 1 is that it does not. */
 	PROBE_HIT(d, poll, v->id, a->nr_ports, a->timeout, (uint64_t)rc);
@@ -206,11 +206,11 @@ static long op_remote_shutdown(struct vcpu *v, void *arg, const uint64_t *args)
 /* A stopped slot has no deadline; system time 0 is long gone. */
 static void watchdog_arm(struct domain *d, unsigned slot, uint32_t seconds)
 {
-	uint64_t deadline = d->ops->system_time(d) + seconds * NSEC_PER_SEC;
+	uint64_t deadline = host_of(d)->system_time(d) + seconds * NSEC_PER_SEC;
 
 	atomic_store(&d->watchdog[slot].deadline, deadline ? deadline : 1);
 	/* Its thread looks after them, and may be asleep. */
-	d->ops->vcpu_kick(d->vcpu[0]);
+	host_of(d)->vcpu_kick(d->vcpu[0]);
 }
 
 /* Xen: common/sched/core.c, domain_watchdog. */

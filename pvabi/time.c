@@ -57,13 +57,13 @@ void vcpu_time_update(struct vcpu *v)
 
 	memset(&t, 0, sizeof(t));
 	/* v's thread and a vcpu that registers an area for v may meet here. */
-	pv_lock(&v->time_lock, d->ops->lock_wait);
-	d->ops->time_info(d, &t);
+	pv_lock(&v->time_lock, host_of(d)->lock_wait);
+	host_of(d)->time_info(d, &t);
 	v->time_version += 2;
 	t.version = v->time_version;
 	publish_in_vcpu_info(v, t);
 	publish_in_area(v, t);
-	pv_unlock(&v->time_lock, d->ops->lock_wake);
+	pv_unlock(&v->time_lock, host_of(d)->lock_wake);
 }
 
 /* The wall clock is that of system time 0 (Xen: common/time.c,
@@ -71,7 +71,7 @@ void vcpu_time_update(struct vcpu *v)
 void domain_wallclock_update(struct domain *d)
 {
 	struct shared_info *si = d->shared_info;
-	uint64_t at_zero = d->ops->wallclock(d) - d->ops->system_time(d);
+	uint64_t at_zero = host_of(d)->wallclock(d) - host_of(d)->system_time(d);
 	uint64_t sec = at_zero / NSEC_PER_SEC;
 	uint32_t version = __atomic_load_n(&si->wc_version, __ATOMIC_RELAXED) | 1;
 

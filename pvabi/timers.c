@@ -17,7 +17,7 @@
 long hypercall_set_timer_op(struct vcpu *v, const uint64_t *args)
 {
 	struct domain *d = v->domain;
-	uint64_t now = d->ops->system_time(d);
+	uint64_t now = host_of(d)->system_time(d);
 	int64_t timeout = args[0];
 	int64_t offset = args[0] - now;
 
@@ -40,7 +40,7 @@ void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period)
 	atomic_store(&v->periodic_period, period);
 	PROBE_HIT(v->domain, timer_set, TIMER_PERIODIC, period ? v->periodic_last + period : 0);
 	atomic_store(&v->timer[TIMER_PERIODIC], period ? v->periodic_last + period : 0);
-	v->domain->ops->vcpu_kick(v);
+	host_of(v->domain)->vcpu_kick(v);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -121,7 +121,7 @@ void vcpu_inject_nmi(struct vcpu *v)
 {
 	if (!atomic_exchange(&v->nmi_pending, true)) {
 		vcpu_unblock(v);
-		v->domain->ops->vcpu_kick(v);
+		host_of(v->domain)->vcpu_kick(v);
 	}
 }
 

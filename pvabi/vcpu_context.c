@@ -165,9 +165,9 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	load_registers(v, c);
 	load_control(v, c);
 	load_callbacks(v, c);
-	d->ops->descriptors_changed(v);
-	d->ops->debugregs_changed(v);
-	d->ops->fpu_ts_changed(v);
+	host_of(d)->descriptors_changed(v);
+	host_of(d)->debugregs_changed(v);
+	host_of(d)->fpu_ts_changed(v);
 	if (v->initialised)
 		return 0;
 	if (v->id == 0) {

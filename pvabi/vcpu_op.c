@@ -39,7 +39,7 @@ static bool is_down(const struct vcpu *v)
 void vcpu_up(struct vcpu *v)
 {
 	if (atomic_fetch_and(&v->pause_flags, ~VPF_DOWN) & VPF_DOWN)
-		v->domain->ops->vcpu_kick(v);
+		host_of(v->domain)->vcpu_kick(v);
 }
 
 static long initialise(struct vcpu *v, void *arg, const uint64_t *args)
@@ -77,11 +77,11 @@ static long down(struct vcpu *v, void *arg, const uint64_t *args)
 	/* Who sees that it is down must not see it running (another's thread does that
 	 * on its own way out). */
 	if (!last && t == v)
-		vcpu_runstate_change(v, RUNSTATE_offline, v->domain->ops->system_time(v->domain));
+		vcpu_runstate_change(v, RUNSTATE_offline, host_of(v->domain)->system_time(v->domain));
 	if (last)
 		domain_shutdown(v->domain, SHUTDOWN_poweroff);
 	else if (!(atomic_fetch_or(&t->pause_flags, VPF_DOWN) & VPF_DOWN))
-		v->domain->ops->vcpu_kick(t);
+		host_of(v->domain)->vcpu_kick(t);
 	return 0;
 }
 
@@ -94,7 +94,7 @@ static long get_runstate_info(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	struct domain *d = v->domain;
 
-	vcpu_runstate_get(target(v, args), d->ops->system_time(d), arg);
+	vcpu_runstate_get(target(v, args), host_of(d)->system_time(d), arg);
 	return 0;
 }
 
@@ -120,7 +120,7 @@ static long set_singleshot_timer(struct vcpu *v, void *arg, const uint64_t *args
 {
 	const struct vcpu_set_singleshot_timer *s = arg;
 
-	if (s->timeout_abs_ns < v->domain->ops->system_time(v->domain)) {
+	if (s->timeout_abs_ns < host_of(v->domain)->system_time(v->domain)) {
 		atomic_store(&v->timer[TIMER_SINGLESHOT], 0);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	} else {
@@ -190,7 +190,7 @@ static long register_runstate_memory_area(struct vcpu *v, void *arg, const uint6
 	if (t == v)
 		info = v->runstate;
 	else
-		vcpu_runstate_get(t, d->ops->system_time(d), &info);
+		vcpu_runstate_get(t, host_of(d)->system_time(d), &info);
 	guest_copy_to(v, va, &info, sizeof(info));
 	return 0;
 }
@@ -209,9 +209,9 @@ static long register_time_memory_area(struct vcpu *v, void *arg, const uint64_t 
 		struct vcpu_time_info time;
 
 		/* Not while t publishes: an odd version would stay in the area. */
-		pv_lock(&t->time_lock, v->domain->ops->lock_wait);
+		pv_lock(&t->time_lock, host_of(v->domain)->lock_wait);
 		time = vcpu_info_get(t)->time;
-		pv_unlock(&t->time_lock, v->domain->ops->lock_wake);
+		pv_unlock(&t->time_lock, host_of(v->domain)->lock_wake);
 		guest_copy_to(v, va, &time, sizeof(time));
 	}
 	return 0;

@@ -83,7 +83,7 @@ long hypercall_fpu_taskswitch(struct vcpu *v, const uint64_t *args)
 
 	v->ctrlreg[0] = (int)args[0] ? old | CR0_TS : old & ~CR0_TS;
 	if (v->ctrlreg[0] != old)
-		v->domain->ops->fpu_ts_changed(v);
+		host_of(v->domain)->fpu_ts_changed(v);
 	return 0;
 }
 

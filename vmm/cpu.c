@@ -12,6 +12,8 @@
 
 #include "vmm/cpu_internal.h"
 #include "vmm/futex.h"
+#include "vmm/resident/area.h"
+#include "vmm/resident/resident.h"
 
 #define KICK_SIGNAL SIGRTMIN
 
@@ -24,11 +26,12 @@
 #define EFER_BITS      0xd01UL /* NX LMA LME SCE */
 #define EFLAGS_IF      0x200UL
 
-#define MSR_EFER	 0xc0000080
-#define MSR_STAR	 0xc0000081
-#define MSR_LSTAR	 0xc0000082
-#define MSR_CSTAR	 0xc0000083
-#define MSR_SYSCALL_MASK 0xc0000084
+#define MSR_EFER	   0xc0000080
+#define MSR_STAR	   0xc0000081
+#define MSR_LSTAR	   0xc0000082
+#define MSR_CSTAR	   0xc0000083
+#define MSR_SYSCALL_MASK   0xc0000084
+#define MSR_KERNEL_GS_BASE 0xc0000102
 /* The memory types that entries of PV guests select, as their kernels know them (Xen:
  * asm/processor.h, XEN_MSR_PAT): WB WT UC- UC WC WP UC UC. */
 #define MSR_PAT 0x277
@@ -57,7 +60,7 @@ void cpu_install_kick_handler(void)
 	sigaction(KICK_SIGNAL, &sa, NULL);
 }
 
-#define MSRS_MAX 5
+#define MSRS_MAX 6
 
 static int write_msrs(struct cpu *c, const struct kvm_msr_entry *e, unsigned n)
 {
@@ -72,13 +75,17 @@ static int write_msrs(struct cpu *c, const struct kvm_msr_entry *e, unsigned n)
 
 static int set_msrs(struct cpu *c)
 {
+	bool resident = resident_is_on(c);
 	const struct kvm_msr_entry e[MSRS_MAX] = {
 		{.index = MSR_STAR,
 		 .data = (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)MON_CS << 32},
-		{.index = MSR_LSTAR, .data = monitor_va(monitor_lstar)},
+		{.index = MSR_LSTAR,
+		 .data = monitor_va(resident ? monitor_res_syscall : monitor_lstar)},
 		{.index = MSR_CSTAR, .data = monitor_va(monitor_cstar)},
 		{.index = MSR_SYSCALL_MASK, .data = SYSCALL_MASK},
 		{.index = MSR_PAT, .data = XEN_PAT},
+		{.index = MSR_KERNEL_GS_BASE,
+		 .data = resident ? monitor_vcpu_va(c->vcpu->id, MON_RESIDENT_OFFSET) : 0},
 	};
 
 	return write_msrs(c, e, MSRS_MAX);

@@ -15,6 +15,7 @@
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/cpu_stray.h"
+#include "vmm/resident/resident.h"
 
 #define EFLAGS_FIXED  0x2UL
 #define EFLAGS_TF     0x100UL
@@ -265,7 +266,7 @@ static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
 	if ((f[2] & 3) == 0) {
 		/* CPL 0: only loading the guest's context may fault. v->regs is still
 		 * what was to be loaded. */
-		if (f[1] == monitor_va(monitor_op_iretq)) {
+		if (f[1] == monitor_va(monitor_op_iretq) || f[1] == monitor_va(monitor_res_iretq)) {
 			x->kind = CPU_EXIT_IRET_FAULT;
 			return;
 		}
@@ -320,10 +321,19 @@ static int decode_io(struct cpu *c, struct cpu_exit *x)
 		collect_syscall(c, x, CPU_EXIT_SYSCALL32);
 	else if (port == MON_PORT_DONE)
 		x->kind = CPU_EXIT_KICK; /* v->regs is untouched */
-	else {
+	else if (port == MON_PORT_CALL) {
+		resident_serve(c);
+		return 1;
+	} else if (port == MON_PORT_FILL) {
+		if (resident_fill(c, c->sregs.cr2))
+			return 1;
+		collect_trap(c, 14, x); /* of the iretq, on descriptors */
+	} else {
 		x->kind = CPU_EXIT_FATAL;
-		snprintf(x->text, sizeof(x->text), "I/O port %#x was reached at rip %#llx", port,
-			 (unsigned long long)c->run->s.regs.regs.rip);
+		snprintf(x->text, sizeof(x->text),
+			 "I/O port %#x was reached at rip %#llx, cr2 %#llx", port,
+			 (unsigned long long)c->run->s.regs.regs.rip,
+			 (unsigned long long)c->sregs.cr2);
 	}
 	return 0;
 }
@@ -374,7 +384,8 @@ static int interrupted(struct cpu *c, struct cpu_exit *x)
 			return 1;
 		cpu_collect_direct(c);
 	} else if (!in_ops(rip)) {
-		return 1; /* on its way out: the exit comes */
+		if (!resident_is_on(c) || !resident_interrupted(c))
+			return 1; /* on its way out: the exit comes */
 	} else if (rip < monitor_va(monitor_op_iret)) {
 		*c->last_op = monitor_va(monitor_op_exit);
 		return 1;
@@ -446,6 +457,8 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 	}
 	c->sregs = c->run->s.regs.sregs;
 	c->at_monitor = (c->sregs.cs.selector & 3) == 0;
+	if (resident_is_on(c))
+		c->loaded_cr3 = c->sregs.cr3; /* it switches tables, too */
 	if (err)
 		return interrupted(c, x);
 	switch (c->run->exit_reason) {

@@ -2,6 +2,7 @@
  * Opening KVM and making a virtual machine with its memory.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,28 +166,39 @@ int machine_create(struct machine *m, const struct machine_memory *mem, struct e
 	return 0;
 }
 
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+
 int machine_map(struct machine *m, uint64_t addr, uint64_t size, void *memory, bool read_only)
 {
+	int rc = -ENOSPC;
+
+	pthread_mutex_lock(&slots_lock);
 	for (unsigned i = 0; i < MACHINE_SLOTS; i++) {
 		if (m->slot_addr[i])
 			continue;
-		int rc = set_slot(m, SLOT_FIRST + i, addr, size, memory, read_only);
+		rc = set_slot(m, SLOT_FIRST + i, addr, size, memory, read_only);
 		if (!rc)
 			m->slot_addr[i] = addr;
-		return rc;
+		break;
 	}
-	return -ENOSPC;
+	pthread_mutex_unlock(&slots_lock);
+	return rc;
 }
 
 int machine_unmap(struct machine *m, uint64_t addr)
 {
+	int rc = -ENOENT;
+
+	pthread_mutex_lock(&slots_lock);
 	for (unsigned i = 0; i < MACHINE_SLOTS; i++) {
 		if (m->slot_addr[i] != addr)
 			continue;
 		m->slot_addr[i] = 0;
-		return set_slot(m, SLOT_FIRST + i, addr, 0, NULL, false);
+		rc = set_slot(m, SLOT_FIRST + i, addr, 0, NULL, false);
+		break;
 	}
-	return -ENOENT;
+	pthread_mutex_unlock(&slots_lock);
+	return rc;
 }
 
 int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on)
@@ -204,10 +216,10 @@ int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, boo
 void machine_release(struct machine *m, uint64_t offset, uint64_t size)
 {
 	uint8_t *p = m->memory + offset;
-	int rc = m->memory_fd < 0 ? madvise(p, size, MADV_DONTNEED)
-				  : fallocate(m->memory_fd,
-					      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					      (off_t)offset, (off_t)size);
+	int rc = m->memory_fd < 0
+			 ? madvise(p, size, MADV_DONTNEED)
+			 : fallocate(m->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     (off_t)offset, (off_t)size);
 	if (rc)
 		memset(p, 0, size);
 }

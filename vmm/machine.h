@@ -67,12 +67,11 @@ struct machine_memory {
 	bool shared;
 };
 int machine_create(struct machine *m, const struct machine_memory *mem, struct error *err);
-/* Memory of ours at a place where there was none. 0 or negative errno. Event loop's thread
- * or before it runs, as the two below. */
+/* Memory of ours at a place where there was none. 0 or negative errno. Any thread. */
 int machine_map(struct machine *m, uint64_t addr, uint64_t size, void *memory, bool read_only);
 /* What was mapped at addr. -ENOENT: nothing was. */
 int machine_unmap(struct machine *m, uint64_t addr);
-/* KVM writes `fd` for each store of `bytes` (0: any width) to addr, where no memory is. */
+/* Event loop's thread or before it runs: KVM writes `fd` for each store of `bytes` (0: any width) to addr, where no memory is. */
 int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on);
 /* Frames' memory goes back to the host; it is read as zeros again. */
 void machine_release(struct machine *m, uint64_t offset, uint64_t size);

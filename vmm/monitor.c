@@ -8,6 +8,7 @@
 
 #include "pvabi/mm.h"
 #include "vmm/monitor.h"
+#include "vmm/resident/resident.h"
 
 #define P   0x001UL
 #define RW  0x002UL
@@ -113,8 +114,9 @@ static int map_m2p(struct domain *d, unsigned slot)
 	return map(d, d->m2p_va, d->m2p_mfn, pages, TABLE_FLAGS | US, P | US | A | NX);
 }
 
-static int map_image(struct domain *d)
+static int map_image(struct monitor *m)
 {
+	struct domain *d = m->domain;
 	size_t size = (size_t)(monitor_image_end - monitor_image);
 	uint64_t pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
 	/* One page more: the IDT. */
@@ -123,7 +125,8 @@ static int map_image(struct domain *d)
 	if (mfn == INVALID_MFN)
 		return -ENOMEM;
 	memcpy(frame_ptr(d, mfn), monitor_image, size);
-	uint64_t *idt = frame_ptr(d, mfn + pages);
+	m->idt_mfn = mfn + pages;
+	uint64_t *idt = frame_ptr(d, m->idt_mfn);
 	for (unsigned vec = 0; vec < 32; vec++) {
 		uint64_t va = monitor_va(monitor_trap_stubs) + vec * MON_TRAP_STUB_SIZE;
 		/* Faults of the monitor itself must find a stack wherever it was. */
@@ -193,7 +196,7 @@ uint64_t monitor_heap_frames(uint64_t nr_frames, unsigned nr_vcpus)
 	uint64_t l2 = nr_frames / (512 * 512) + 2; /* direct map */
 	uint64_t m2p = nr_frames / (512 * 512) + 4;
 
-	return 8 + l2 + l2 / 512 + 2 + m2p + m2p / 512 + 2 +
+	return resident_heap_frames(nr_frames) + 8 + l2 + l2 / 512 + 2 + m2p + m2p / 512 + 2 +
 	       nr_vcpus * (6 + MON_STACK_SIZE / PAGE_SIZE);
 }
 
@@ -201,7 +204,7 @@ int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot)
 {
 	memset(m, 0, sizeof(*m));
 	m->domain = d;
-	int rc = map_image(d);
+	int rc = map_image(m);
 	for (unsigned i = 0; !rc && i < d->nr_vcpus; i++)
 		rc = map_vcpu(m, i);
 	if (!rc)

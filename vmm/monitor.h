@@ -7,8 +7,12 @@
 #include "pvabi/pvabi.h"
 #include "vmm/monitor_layout.h"
 
+struct resident; /* vmm/resident/resident.h */
+
 struct monitor {
 	struct domain *domain;
+	struct resident *resident; /* NULL: everything is forwarded */
+	uint64_t idt_mfn;
 	uint64_t vcpu_mfn[MAX_VCPUS]; /* first frame of the vcpu's area, contiguous */
 	uint64_t *vcpu_l1[MAX_VCPUS]; /* its 64 entries */
 	uint64_t vcpu_l1_maddr[MAX_VCPUS];

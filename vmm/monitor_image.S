@@ -1,6 +1,8 @@
 /*
- * The forwarding monitor: the only code that runs at CPL 0 in the guest's
- * address space. It has no logic. Each way in leaves the virtual machine at once
+ * The code that runs at CPL 0 in the guest's address space: the forwarding monitor, and the
+ * resident monitor's ways in and out (vmm/resident).
+ *
+ * The forwarding monitor has no logic. Each way in leaves the virtual machine at once
  * with all registers as the guest had them; each way out is a list of operations that the
  * VMM put on the monitor's stack: the address of an operation below, its
  * operand, the address of the next, ... ending with op_iret or op_exit.
@@ -80,6 +82,9 @@ monitor_op_iretq:
 
 	.globl monitor_ops_end
 monitor_ops_end:
+
+#include "vmm/resident/entry.inc.S"
+
 	.globl monitor_image_end
 monitor_image_end:
 

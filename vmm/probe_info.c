@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "vmm/machine.h"
+#include "vmm/resident/resident.h"
 #include "vmm/vmm.h"
 
 static const char *yes(bool b)
@@ -48,7 +49,12 @@ int host_info_print(FILE *out)
 		h->vmcall ? "vmcall in hypercall pages (KVM_CAP_XEN_HVM hands it over); raw "
 			    "syscall too"
 			  : "syscall: this KVM does not hand vmcall to programs");
-	fprintf(out, "monitor         forward: the resident one does not exist yet\n");
+	if (resident_refusal(h))
+		fprintf(out, "monitor         forward: %s\n", resident_refusal(h));
+	else
+		fprintf(out, "monitor         %s\n",
+			RESIDENT_BY_ITSELF ? "resident: its handlers run at CPL 0"
+					   : "forward; resident on request");
 	machine_destroy(&m);
 	return EXIT_OK;
 }

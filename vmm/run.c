@@ -21,6 +21,7 @@
 #include "vmm/emulate/pit.h"
 #include "vmm/control/cpu_list.h"
 #include "vmm/io_space.h"
+#include "vmm/resident/resident.h"
 #include "vmm/inspect/watch.h"
 #include "vmm/run_internal.h"
 
@@ -99,6 +100,14 @@ static int create_domain(struct run *r)
 			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
 	if (rc)
 		return error_set(&r->err, rc, "cannot place the monitor: %s", strerror(-rc));
+	if (o->monitor == MONITOR_RESIDENT && resident_refusal(&m->host))
+		return error_set(&r->err, -EINVAL, "--monitor=resident: %s; use --monitor=auto",
+				 resident_refusal(&m->host));
+	bool resident =
+		o->monitor == MONITOR_RESIDENT ||
+		(o->monitor == MONITOR_AUTO && RESIDENT_BY_ITSELF && !resident_refusal(&m->host));
+	if (resident && (rc = resident_create(m, &g->monitor, &r->err)))
+		return rc;
 	clock_start(&g->clock, m->host.tsc_khz, m->host.tsc_offset);
 	g->clock.is_virtual = o->virtual_time;
 	g->clock.quantum = o->time_quantum;
@@ -207,6 +216,9 @@ static int build(struct run *r)
 			"--gate vmcall: this host's KVM does not hand vmcall to user space");
 	if (o->gate != GATE_SYSCALL)
 		vmcall = r->machine.host.vmcall;
+	/* An exit where the resident monitor needs none. */
+	if (r->guest.monitor.resident && o->gate != GATE_VMCALL)
+		vmcall = 0;
 	if (vmcall && machine_enable_xen_hypercalls(&r->machine))
 		vmcall = 0;
 	struct build_params bp = {
@@ -438,6 +450,7 @@ static void clean_up(struct run *r)
 	tracer_destroy(g->tracer);
 	if (g->domain)
 		free(g->domain->deferred);
+	resident_destroy(&g->monitor);
 	if (g->domain)
 		domain_destroy(g->domain);
 	if (r->have_kernel)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/resident/resident.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
 
@@ -16,6 +17,8 @@ struct counts {
 	uint64_t runs, touches, flushes, mmio, first_entry;
 	uint64_t polls, blocks, kicks, strays;
 	unsigned grants; /* in use */
+	bool has_resident;
+	struct resident_counts resident;
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
@@ -37,6 +40,8 @@ static void collect(const struct guest *g, struct counts *n)
 {
 	memset(n, 0, sizeof(*n));
 	n->grants = report_grants(NULL, g->domain);
+	n->has_resident = g->monitor.resident;
+	resident_count(&g->monitor, &n->resident);
 	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
 		const struct cpu *c = g->cpu[i];
 		for (unsigned k = 0; k < NR_CPU_EXITS; k++)
@@ -90,6 +95,18 @@ static const char *hypercall_name(unsigned nr, char buf[24])
 	return buf;
 }
 
+/* What was handled inside the guest, and cost no exit. */
+static void print_resident(FILE *f, const struct resident_counts *n)
+{
+	fprintf(f,
+		"  in the guest: system calls %8lu\n  in the guest: hypercalls %10lu\n"
+		"  in the guest: page faults %9lu\n  in the guest: cli, sti %12lu\n"
+		"  in the guest: handed on %11lu\n  asked for by handlers %13lu\n",
+		(unsigned long)n->syscalls, (unsigned long)n->hypercalls,
+		(unsigned long)n->page_faults, (unsigned long)n->privileged,
+		(unsigned long)n->forwarded, (unsigned long)(n->calls + n->fills));
+}
+
 static void print_counts(FILE *f, const struct counts *n)
 {
 	char buf[24];
@@ -109,6 +126,8 @@ static void print_counts(FILE *f, const struct counts *n)
 		if (n->hypercalls[k])
 			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
 				(unsigned long)n->hypercalls[k]);
+	if (n->has_resident)
+		print_resident(f, &n->resident);
 	fprintf(f,
 		"  slept in SCHEDOP_poll %13lu\n  slept in SCHEDOP_block %12lu\n"
 		"  kicks by signal %19lu\n",
@@ -168,6 +187,14 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 				(unsigned long)n->hypercalls[k]);
 			sep = ", ";
 		}
+	fprintf(f,
+		"},\n  \"in_guest\": {\"syscalls\": %lu, \"hypercalls\": %lu, \"page_faults\": "
+		"%lu, "
+		"\"privileged\": %lu, \"handed_on\": %lu, \"calls\": %lu, \"fills\": %lu",
+		(unsigned long)n->resident.syscalls, (unsigned long)n->resident.hypercalls,
+		(unsigned long)n->resident.page_faults, (unsigned long)n->resident.privileged,
+		(unsigned long)n->resident.forwarded, (unsigned long)n->resident.calls,
+		(unsigned long)n->resident.fills);
 	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
 		(unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f,

@@ -11,6 +11,7 @@
 #include "pvabi/fault.h"
 #include "vmm/inspect/look.h"
 #include "vmm/stats.h"
+#include "vmm/resident/resident.h"
 #include "vmm/vcpu.h"
 
 static __thread struct vcpu *current;
@@ -344,6 +345,8 @@ void *vcpu_thread(void *arg)
 		arm_timer(c);
 		if (c->stepping)
 			debugger_enter(atomic_load(&g->debugger), c);
+		resident_prepare(c, !g->clock.is_virtual && !c->stepping &&
+					    !atomic_load(&g->debugger));
 		uint64_t entered = g->clock.is_virtual ? cpu_time() : 0;
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);

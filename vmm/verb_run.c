@@ -197,10 +197,6 @@ int run_option_monitor(void *into, const char *value, struct error *err)
 
 	if (i < 0)
 		return i;
-	if (i == MONITOR_RESIDENT)
-		return error_set(err, -ENOTSUP,
-				 "this version of xenolith has no resident monitor; use "
-				 "--monitor=auto or --monitor=forward");
 	((struct run_options *)into)->monitor = i;
 	return 0;
 }

@@ -218,7 +218,6 @@ done
 for v in shuffle: shuffle:x shuffle:-1 shuffle:1x shuffle:18446744073709551616; do
 	refused "--p2m=$v" "takes a seed" run "--p2m=$v" kernel
 done
-refused "--monitor=resident" "no resident monitor" run --monitor=resident kernel
 refused "--monitor=fast" "--monitor takes auto, forward or resident, not 'fast'" run --monitor fast kernel
 refused "--gate=int" "--gate takes auto, syscall or vmcall, not 'int'" run --gate int kernel
 for v in tty stdio:x pty: socket: file file: '' ':'; do

@@ -2,7 +2,7 @@
 # Runs the small PV guests and compares what they saw with what real Xen showed them:
 #   run.sh [NAME...]       (all of guests/tests without names)
 # Prints TAP. Needs nothing but a POSIX shell, so that it runs on nested hosts too.
-# XENOLITH: the program; GUESTS: the folder of built guests; PREFIX: for test names.
+# MONITOR: forward or resident; XENOLITH: the program; GUESTS: the folder of built guests; PREFIX: for test names.
 cd "$(dirname "$0")/../.." || exit 1
 xenolith=${XENOLITH:-./xenolith}
 guests=${GUESTS:-build/guests}
@@ -47,7 +47,7 @@ one() {
   rm -rf "$work/run"
   mkdir "$work/run"
   # shellcheck disable=SC2086
-  XDG_RUNTIME_DIR=$work/run timeout -s KILL "$limit" "$xenolith" run --memory 64 --vcpus 4 --quiet $args "$guests/$guest" \
+  XDG_RUNTIME_DIR=$work/run timeout -s KILL "$limit" "$xenolith" run --memory 64 --vcpus 4 --quiet --monitor="${MONITOR:-auto}" $args "$guests/$guest" \
     </dev/null >"$work/out" 2>"$work/err"
   got=$?
   facts "$work/out" >"$work/facts"

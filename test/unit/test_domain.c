@@ -11,21 +11,21 @@
 
 #define TEST_HEAP_SPARE 64
 
-static struct test_domain *host_of(struct domain *d)
+static struct test_domain *test_of(struct domain *d)
 {
 	return d->host;
 }
 
 static uint64_t op_system_time(struct domain *d)
 {
-	return host_of(d)->now;
+	return test_of(d)->now;
 }
 
 /* A 1 GHz TSC that equals system time: mul 2^31, shift 1. */
 static void op_time_info(struct domain *d, struct vcpu_time_info *t)
 {
-	t->tsc_timestamp = host_of(d)->now;
-	t->system_time = host_of(d)->now;
+	t->tsc_timestamp = test_of(d)->now;
+	t->system_time = test_of(d)->now;
 	t->tsc_to_system_mul = 0x80000000u;
 	t->tsc_shift = 1;
 	t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
@@ -33,32 +33,32 @@ static void op_time_info(struct domain *d, struct vcpu_time_info *t)
 
 static uint64_t op_wallclock(struct domain *d)
 {
-	return host_of(d)->wall;
+	return test_of(d)->wall;
 }
 
 static void op_vcpu_kick(struct vcpu *v)
 {
-	host_of(v->domain)->kicks[v->id]++;
+	test_of(v->domain)->kicks[v->id]++;
 }
 
 static void op_descriptors_changed(struct vcpu *v)
 {
-	host_of(v->domain)->descriptors_changed[v->id]++;
+	test_of(v->domain)->descriptors_changed[v->id]++;
 }
 
 static void op_debugregs_changed(struct vcpu *v)
 {
-	host_of(v->domain)->debugregs_changed[v->id]++;
+	test_of(v->domain)->debugregs_changed[v->id]++;
 }
 
 static void op_fpu_ts_changed(struct vcpu *v)
 {
-	host_of(v->domain)->fpu_ts_changed[v->id]++;
+	test_of(v->domain)->fpu_ts_changed[v->id]++;
 }
 
 static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 {
-	struct test_domain *t = host_of(d);
+	struct test_domain *t = test_of(d);
 
 	t->tlb_flushes++;
 	t->tlb_flush_vcpus = vcpus;
@@ -67,7 +67,7 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 
 static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)
 {
-	struct test_domain *t = host_of(v->domain);
+	struct test_domain *t = test_of(v->domain);
 
 	t->ptes_overwritten++;
 	t->pte_overwritten_maddr = maddr;
@@ -75,7 +75,7 @@ static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)
 
 static void op_console_write(struct domain *d, const char *buf, size_t len)
 {
-	struct test_domain *t = host_of(d);
+	struct test_domain *t = test_of(d);
 	size_t room = sizeof(t->console_out) - 1;
 
 	t->console_writes++;
@@ -89,7 +89,7 @@ static void op_console_write(struct domain *d, const char *buf, size_t len)
 
 static size_t op_console_read(struct domain *d, char *buf, size_t len)
 {
-	struct test_domain *t = host_of(d);
+	struct test_domain *t = test_of(d);
 	size_t n = t->console_in ? strlen(t->console_in) : 0;
 
 	if (n > len)
@@ -103,13 +103,13 @@ static size_t op_console_read(struct domain *d, char *buf, size_t len)
 
 static void op_shutdown(struct domain *d, unsigned reason)
 {
-	host_of(d)->shutdowns++;
-	host_of(d)->shutdown_reason = reason;
+	test_of(d)->shutdowns++;
+	test_of(d)->shutdown_reason = reason;
 }
 
 static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 {
-	struct test_domain *t = host_of(d);
+	struct test_domain *t = test_of(d);
 
 	t->frames_released += nr;
 	t->releases++;
@@ -128,7 +128,7 @@ static void op_lock_wake(_Atomic uint32_t *word)
 
 static void op_vlog(struct domain *d, enum log_level level, const char *fmt, va_list ap)
 {
-	struct test_domain *t = host_of(d);
+	struct test_domain *t = test_of(d);
 
 	t->log_lines++;
 	vsnprintf(t->log_last, sizeof(t->log_last), fmt, ap);

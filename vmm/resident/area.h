@@ -1,0 +1,98 @@
+/*
+ * The resident monitor: what a vcpu's part of it in the guest (entry.inc.S, guest/) and our
+ * process (resident.c) share. The offsets are for assembly.
+ *
+ * Hot exceptions and hypercalls are handled inside the guest's address space, at CPL 0, by
+ * pvabi's own handlers, compiled once more without a C library. They run on page tables of
+ * their own, which show our process's memory where the process has it, so that every pointer
+ * means the same on both sides; what is not there yet is mapped when it is touched. What
+ * they need of the host they ask for by an exit (a "call"), and what they do not handle goes
+ * the way of the forwarding monitor, with the registers as the guest had them.
+ */
+#ifndef VMM_RESIDENT_AREA_H
+#define VMM_RESIDENT_AREA_H
+
+#include "vmm/monitor_layout.h"
+
+/* In the vcpu's area of the monitor, behind its TSS. */
+#define MON_RESIDENT_OFFSET (MON_TSS_OFFSET + 0x800)
+
+#define RES_SCRATCH   0x00
+#define RES_STACK_TOP 0x08
+#define RES_CR3	      0x10
+#define RES_GUEST_CR3 0x18
+#define RES_ENTRY     0x20
+#define RES_FRAME     0x28
+#define RES_SELF      0x30
+#define RES_CR2	      0x38
+#define RES_OFF	      0x40
+#define RES_KICK      0x44
+
+/* Frame of an entry: struct cpu_user_regs up to ss. */
+#define RES_FRAME_VECTOR   124 /* entry_vector; 0 of a page fault's upper half: see below */
+#define RES_VECTOR_GP	   13
+#define RES_VECTOR_PF	   14
+#define RES_VECTOR_SYSCALL 0x100
+
+/* What resident_entry() answers. */
+#define RES_FORWARD 0 /* not handled: the exit of the forwarding monitor */
+#define RES_RESUME  1 /* into the guest with the frame */
+#define RES_DONE    2 /* handled, and the host is to look at the vcpu */
+
+#ifndef __ASSEMBLER__
+#include <stddef.h>
+#include <stdint.h>
+
+struct vcpu;
+struct domain;
+
+/* What is asked of the host: struct host_ops, by number. */
+enum resident_call {
+	RES_CALL_SYSTEM_TIME,
+	RES_CALL_VCPU_KICK,
+	RES_CALL_DESCRIPTORS_CHANGED,
+	RES_CALL_DEBUGREGS_CHANGED,
+	RES_CALL_TLB_FLUSH,
+	RES_CALL_FRAMES_RELEASED,
+	RES_CALL_LOCK_WAIT,
+	RES_CALL_LOCK_WAKE,
+	RES_CALL_SHUTDOWN,
+	RES_CALL_CRASH,
+	RES_CALL_LOG,
+	NR_RES_CALLS
+};
+
+struct resident_area {
+	uint64_t scratch;   /* the guest's rsp at `syscall` */
+	uint64_t stack_top; /* the monitor's stack */
+	uint64_t cr3;	    /* page tables of the handlers */
+	uint64_t guest_cr3; /* to go back to */
+	uint64_t entry;	    /* resident_entry() */
+	uint64_t frame;	    /* of the entry that is being handled */
+	uint64_t self;	    /* the guest's address of this */
+	uint64_t cr2;
+	uint32_t off;  /* everything is forwarded */
+	uint32_t kick; /* the host wants the vcpu: no way into the guest */
+	/* ---- up to here known to assembly ---- */
+	struct vcpu *vcpu; /* as in our process */
+	uint64_t call, arg[4], result;
+	/* Statistics: handled here. */
+	uint64_t syscalls, hypercalls, page_faults, privileged, forwarded, calls, fills;
+};
+
+#define RES_AT(field, offset) \
+	_Static_assert(offsetof(struct resident_area, field) == (offset), #field)
+RES_AT(scratch, RES_SCRATCH);
+RES_AT(stack_top, RES_STACK_TOP);
+RES_AT(cr3, RES_CR3);
+RES_AT(guest_cr3, RES_GUEST_CR3);
+RES_AT(entry, RES_ENTRY);
+RES_AT(frame, RES_FRAME);
+RES_AT(self, RES_SELF);
+RES_AT(cr2, RES_CR2);
+RES_AT(off, RES_OFF);
+RES_AT(kick, RES_KICK);
+_Static_assert(sizeof(struct resident_area) <= 0x800, "it shares a page with the TSS");
+#endif
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The resident monitor's way in and out (area.h). A part of monitor_image.S: position
+ * independent. GS is the guest's, and its other base (swapgs) the vcpu's area.
+ */
+#include "vmm/resident/area.h"
+
+	.macro push_registers
+	pushq %rdi
+	pushq %rsi
+	pushq %rdx
+	pushq %rcx
+	pushq %rax
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	.endm
+
+	.macro pop_registers
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rax
+	popq %rcx
+	popq %rdx
+	popq %rsi
+	popq %rdi
+	.endm
+
+/* 64-bit `syscall`. The frame is one as of an exception. */
+	.balign 64
+	.globl monitor_res_syscall
+monitor_res_syscall:
+	swapgs
+	movq %rsp, %gs:RES_SCRATCH
+	movq %gs:RES_STACK_TOP, %rsp
+	pushq $0xe02b
+	pushq %gs:RES_SCRATCH
+	pushq %r11
+	pushq $0xe033
+	pushq %rcx
+	pushq $0
+	movl $RES_VECTOR_SYSCALL, 4(%rsp)
+	jmp handle
+
+/* A page fault: the guest's, or a handler touched memory of ours that is not mapped yet. */
+	.balign 64
+	.globl monitor_res_page_fault
+monitor_res_page_fault:
+	testb $3, 16(%rsp)
+	jz 1f
+	swapgs
+	movl $RES_VECTOR_PF, 4(%rsp)
+	jmp handle
+1:	outb %al, $MON_PORT_FILL
+	addq $8, %rsp
+	iretq
+
+/* General protection. At CPL 0 it is the iretq's below, which has taken the guest's GS. */
+	.balign 64
+	.globl monitor_res_protection
+monitor_res_protection:
+	testb $3, 16(%rsp)
+	jz 1f
+	swapgs
+	movl $RES_VECTOR_GP, 4(%rsp)
+	jmp handle
+1:	outb %al, $(MON_PORT_TRAP + RES_VECTOR_GP)
+	ud2
+
+handle:
+	push_registers
+	cld
+	movq %cr2, %rax
+	movq %rax, %gs:RES_CR2
+	cmpl $0, %gs:RES_OFF
+	jne forward
+	movq %rsp, %gs:RES_FRAME
+	movq %gs:RES_CR3, %rax
+	movq %rax, %cr3
+	movq %rsp, %rdi
+	movq %gs:RES_SELF, %rsi
+	andq $-16, %rsp
+	call *%gs:RES_ENTRY
+	movq %gs:RES_FRAME, %rsp
+	movq %gs:RES_GUEST_CR3, %rcx
+	movq %rcx, %cr3
+	cmpl $RES_RESUME, %eax
+	jb forward
+	jne done
+
+/* From here to the iretq a kick must not go unnoticed: whoever stops the processor here
+ * makes it go on at `done`. */
+	.globl monitor_res_leave
+monitor_res_leave:
+	cmpl $0, %gs:RES_KICK
+	jne done
+	pop_registers
+	addq $8, %rsp
+	swapgs
+	.globl monitor_res_iretq
+monitor_res_iretq:
+	iretq
+
+	.globl monitor_res_done
+monitor_res_done:
+done:
+	swapgs
+	outb %al, $MON_PORT_DONE
+	ud2
+
+forward:
+	movq %gs:RES_CR2, %rax /* handlers' own faults were there since */
+	movq %rax, %cr2
+	cmpl $RES_VECTOR_SYSCALL, RES_FRAME_VECTOR(%rsp)
+	je 1f
+	cmpl $RES_VECTOR_GP, RES_FRAME_VECTOR(%rsp)
+	je 2f
+	pop_registers
+	movl $0, 4(%rsp)
+	swapgs
+	outb %al, $(MON_PORT_TRAP + RES_VECTOR_PF)
+	ud2
+1:	pop_registers
+	movq 32(%rsp), %rsp
+	swapgs
+	outb %al, $MON_PORT_SYSCALL
+	ud2
+2:	pop_registers
+	movl $0, 4(%rsp)
+	swapgs
+	outb %al, $(MON_PORT_TRAP + RES_VECTOR_GP)
+	ud2
+	.globl monitor_res_end
+monitor_res_end:

@@ -1,0 +1,158 @@
+/*
+ * What pvabi's handlers need inside the guest: the host's services, each an exit of the
+ * virtual machine to the function of the same name in our process (vmm/resident/resident.c),
+ * and the few functions that the compiler takes for granted. Pointers are the same there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/resident/guest/resident_guest.h"
+
+#define STR(x)	#x
+#define XSTR(x) STR(x)
+
+static uint64_t call(enum resident_call nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct resident_area *r = resident_area();
+
+	r->call = nr;
+	r->arg[0] = a;
+	r->arg[1] = b;
+	r->arg[2] = c;
+	r->arg[3] = d;
+	r->calls++;
+	__asm__ volatile("outb %%al, $" XSTR(MON_PORT_CALL)::: "memory");
+	return r->result;
+}
+
+static uint64_t system_time(struct domain *d)
+{
+	return call(RES_CALL_SYSTEM_TIME, 0, 0, 0, 0);
+}
+
+static void vcpu_kick(struct vcpu *v)
+{
+	/* The vcpu itself looks at everything before it goes on. */
+	if (v != resident_area()->vcpu)
+		call(RES_CALL_VCPU_KICK, (uint64_t)v, 0, 0, 0);
+}
+
+static void descriptors_changed(struct vcpu *v)
+{
+	call(RES_CALL_DESCRIPTORS_CHANGED, (uint64_t)v, 0, 0, 0);
+}
+
+static void debugregs_changed(struct vcpu *v)
+{
+	call(RES_CALL_DEBUGREGS_CHANGED, (uint64_t)v, 0, 0, 0);
+}
+
+static void fpu_ts_changed(struct vcpu *v)
+{
+}
+
+/* The vcpu's own translations go on its way into the guest, which loads CR3. */
+static void tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
+{
+	vcpus &= ~(1u << resident_area()->vcpu->id);
+	if (vcpus)
+		call(RES_CALL_TLB_FLUSH, vcpus, va, 0, 0);
+}
+
+/* The store was made inside the guest, where every kind of KVM sees it. */
+static void pte_overwritten(struct vcpu *v, uint64_t maddr)
+{
+}
+
+static void frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
+{
+	call(RES_CALL_FRAMES_RELEASED, mfn, nr, 0, 0);
+}
+
+static void lock_wait(_Atomic uint32_t *word, uint32_t val)
+{
+	call(RES_CALL_LOCK_WAIT, (uint64_t)word, val, 0, 0);
+}
+
+static void lock_wake(_Atomic uint32_t *word)
+{
+	call(RES_CALL_LOCK_WAKE, (uint64_t)word, 0, 0, 0);
+}
+
+static void shutdown(struct domain *d, unsigned reason)
+{
+	call(RES_CALL_SHUTDOWN, reason, 0, 0, 0);
+}
+
+const struct host_ops resident_host_ops = {
+	.system_time = system_time,
+	.vcpu_kick = vcpu_kick,
+	.descriptors_changed = descriptors_changed,
+	.debugregs_changed = debugregs_changed,
+	.fpu_ts_changed = fpu_ts_changed,
+	.tlb_flush = tlb_flush,
+	.pte_overwritten = pte_overwritten,
+	.frames_released = frames_released,
+	.lock_wait = lock_wait,
+	.lock_wake = lock_wake,
+	.shutdown = shutdown,
+};
+
+/* The list is on this stack; the host knows where it has that. */
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	call(RES_CALL_CRASH, (uint64_t)fmt, (uint64_t)ap, 0, 0);
+	va_end(ap);
+}
+
+void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	call(RES_CALL_LOG, (uint64_t)fmt, (uint64_t)ap, level, 0);
+	va_end(ap);
+}
+
+/* ---- what the compiler asks for ---- */
+
+void abort(void)
+{
+	for (;;)
+		__asm__ volatile("ud2");
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	void *d = to;
+
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n)::"memory");
+	return to;
+}
+
+/* Only for pages, which do not overlap. */
+void *memmove(void *to, const void *from, size_t n)
+{
+	return memcpy(to, from, n);
+}
+
+void *memset(void *p, int c, size_t n)
+{
+	void *d = p;
+
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	return p;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}

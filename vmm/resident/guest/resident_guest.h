@@ -1,0 +1,28 @@
+/*
+ * Inside the guest: compiled with PVABI_RESIDENT, without a C library, thread-local storage
+ * or vector registers.
+ */
+#ifndef VMM_RESIDENT_GUEST_H
+#define VMM_RESIDENT_GUEST_H
+
+#include "pvabi/pvabi.h"
+#include "vmm/resident/area.h"
+
+/* The running vcpu's. */
+static inline struct resident_area *resident_area(void)
+{
+	uint64_t self;
+
+	__asm__("movq %%gs:%c1, %0" : "=r"(self) : "i"(RES_SELF));
+	return (struct resident_area *)self;
+}
+
+/* entry.inc.S calls this on the handlers' page tables with the frame of an entry. Answers
+ * RES_FORWARD with nothing changed, or RES_RESUME or RES_DONE with the vcpu's registers in
+ * struct vcpu and, for RES_RESUME, the frame. */
+unsigned resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
+
+/* Is the call one of those that are handled here? Nothing of it was done. */
+bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *frame);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * The hypercalls that are handled inside the guest: rows of pvabi's table (pvabi/hypercall.c)
+ * with the same handlers.
+ */
+#include <errno.h>
+
+#include "pvabi/hypercalls.h"
+#include "vmm/resident/guest/resident_guest.h"
+
+/* VCPUOP_is_up, which Linux asks at every switch of tables; resident_has_call() lets no
+ * other through. */
+static long vcpu_op(struct vcpu *v, const uint64_t *args)
+{
+	return !(atomic_load(&v->domain->vcpu[args[1]]->pause_flags) & VPF_DOWN);
+}
+
+/* XENVER_version, by which Linux has its pending events delivered. */
+static long xen_version(struct vcpu *v, const uint64_t *args)
+{
+	return v->domain->profile->version;
+}
+
+#define CALL(nr, f, ...) \
+	[__HYPERVISOR_##nr] = {.name = #nr, .profiles = PROFILES_ALL, .fn = f, ##__VA_ARGS__}
+
+const struct hypercall hypercall_table[NR_HYPERCALLS] = {
+	CALL(mmu_update, hypercall_mmu_update),
+	CALL(stack_switch, hypercall_stack_switch, .flags = HC_UNLOCKED),
+	CALL(multicall, hypercall_multicall, .flags = HC_UNLOCKED),
+	CALL(update_va_mapping, hypercall_update_va_mapping),
+	CALL(xen_version, xen_version, .flags = HC_UNLOCKED),
+	CALL(iret, hypercall_iret, .flags = HC_UNLOCKED | HC_SETS_REGS),
+	CALL(vcpu_op, vcpu_op, .flags = HC_UNLOCKED),
+	CALL(set_segment_base, hypercall_set_segment_base, .flags = HC_UNLOCKED),
+	CALL(mmuext_op, hypercall_mmuext_op),
+};
+
+static bool has(const struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
+{
+	if (nr >= NR_HYPERCALLS || !hypercall_table[nr].name)
+		return false;
+	switch (nr) {
+	case __HYPERVISOR_xen_version:
+		return (int)arg0 == XENVER_version;
+	case __HYPERVISOR_vcpu_op:
+		return (int)arg0 == VCPUOP_is_up && arg1 < v->domain->nr_vcpus;
+	case __HYPERVISOR_set_segment_base:
+		return (unsigned)arg0 != SEGBASE_GS_USER_SEL;
+	default:
+		return true;
+	}
+}
+
+bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *frame)
+{
+	struct multicall_entry e;
+
+	if (!has(v, nr, frame->rdi, frame->rsi))
+		return false;
+	/* A list is interrupted before an entry that is not handled here. */
+	return nr != __HYPERVISOR_multicall || !(uint32_t)frame->rsi ||
+	       guest_copy_from(v, &e, frame->rdi, sizeof(e)) ||
+	       (has(v, e.op, e.args[0], e.args[1]) && e.op != __HYPERVISOR_multicall);
+}
+
+bool hypercall_elsewhere(const struct vcpu *v, uint64_t nr, const uint64_t *args)
+{
+	return !has(v, nr, args[0], args[1]);
+}

@@ -1,0 +1,332 @@
+/*
+ * The resident monitor, seen from our process: resident.h.
+ *
+ * The handlers' page tables have Xen's slots as every table of the guest, and in the lower
+ * half our process's addresses. The guest's memory is where KVM has it already; of the rest
+ * a chunk becomes memory of the virtual machine, behind all that the guest can name, when a
+ * handler touches it. Chunks stay until the domain ends.
+ */
+#include "vmm/resident/resident.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pvabi/mm.h"
+#include "vmm/resident/area.h"
+#include "vmm/vcpu.h"
+
+/* guest/entry.c, with the prefix of what runs in the guest (Makefile). */
+extern unsigned in_guest_resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
+
+#define HUGE	   0x200000UL
+#define CHUNK	   0x4000000UL /* of our address space that becomes memory at once */
+#define GIB_FRAMES 0x40000UL
+#define TABLE	   (PTE_P | PTE_RW | PTE_A)
+#define DATA	   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PSE)
+
+struct resident {
+	struct machine *machine;
+	struct monitor *monitor;
+	struct domain *domain;
+	pthread_mutex_t lock; /* the tables; a vcpu that holds it waits for nobody */
+	uint64_t l4;	      /* frame */
+	uint64_t next, end;   /* frames for tables */
+	uint64_t next_chunk;  /* machine address */
+	uint64_t chunk_limit;
+	struct {
+		uint64_t hva, maddr;
+	} chunk[64];
+	unsigned nr_chunks;
+};
+
+uint64_t resident_heap_frames(uint64_t nr_frames)
+{
+	return 32 + nr_frames / GIB_FRAMES;
+}
+
+const char *resident_refusal(const struct host_features *h)
+{
+	return h->syscall_faults ? "this KVM interprets CPL 0, where its handlers would run" : NULL;
+}
+
+struct resident_area *resident_cpu_area(const struct cpu *c)
+{
+	return monitor_vcpu_ptr(c->monitor, c->vcpu->id, MON_RESIDENT_OFFSET);
+}
+
+static void set_gate(struct monitor *mon, unsigned vector, const uint8_t *label)
+{
+	uint64_t *gate = (uint64_t *)frame_ptr(mon->domain, mon->idt_mfn) + 2 * vector;
+	uint64_t va = monitor_va(label);
+
+	gate[0] = (gate[0] & ~0xffff00000000ffffUL) | (va & 0xffff) | (va >> 16 & 0xffff) << 48;
+	gate[1] = va >> 32;
+}
+
+static void fill_area(struct resident *r, struct vcpu *v)
+{
+	struct resident_area *a = monitor_vcpu_ptr(r->monitor, v->id, MON_RESIDENT_OFFSET);
+
+	*a = (struct resident_area){
+		.stack_top = monitor_vcpu_va(v->id, MON_STACK_OFFSET + MON_STACK_SIZE),
+		.cr3 = r->l4 << PAGE_SHIFT,
+		.entry = (uintptr_t)in_guest_resident_entry,
+		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
+		.vcpu = v,
+		.off = 1,
+	};
+}
+
+int resident_create(struct machine *m, struct monitor *mon, struct error *err)
+{
+	struct domain *d = mon->domain;
+	uint64_t nr = resident_heap_frames(d->nr_frames);
+	uint64_t mfn = heap_alloc(d, nr, 1);
+	struct resident *r = mfn == INVALID_MFN ? NULL : calloc(1, sizeof(*r));
+	struct vcpu *v;
+
+	if (!r)
+		return error_set(err, -ENOMEM, "cannot place the resident monitor: out of memory");
+	r->machine = m;
+	r->monitor = mon;
+	r->domain = d;
+	pthread_mutex_init(&r->lock, NULL);
+	r->l4 = mfn;
+	r->next = mfn + 1;
+	r->end = mfn + nr;
+	r->next_chunk = (m->memory_size + (1UL << 30) - 1) & ~((1UL << 30) - 1);
+	if (r->next_chunk < 1UL << 32)
+		r->next_chunk = 1UL << 32; /* devices are below */
+	r->chunk_limit = 1UL << m->address_bits;
+	uint64_t *l4 = frame_ptr(d, mfn);
+	for (unsigned i = XEN_L4_FIRST; i <= XEN_L4_LAST; i++)
+		l4[i] = d->xen_l4[i - XEN_L4_FIRST];
+	for_each_vcpu (d, v)
+		fill_area(r, v);
+	set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
+	set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
+	mon->resident = r;
+	return 0;
+}
+
+void resident_destroy(struct monitor *mon)
+{
+	if (mon->resident)
+		pthread_mutex_destroy(&mon->resident->lock);
+	free(mon->resident);
+	mon->resident = NULL;
+}
+
+/* ---- page tables ---- */
+
+static uint64_t *entry_of(struct resident *r, uint64_t va)
+{
+	uint64_t mfn = r->l4;
+
+	for (unsigned level = 4;; level--) {
+		uint64_t *e = (uint64_t *)frame_ptr(r->domain, mfn) +
+			      (va >> (PAGE_SHIFT + 9 * (level - 1)) & 511);
+
+		if (level == 2)
+			return e;
+		if (!(*e & PTE_P)) {
+			if (r->next == r->end)
+				return NULL;
+			*e = r->next++ << PAGE_SHIFT | TABLE;
+		}
+		mfn = pte_mfn(*e);
+	}
+}
+
+static uint64_t chunk_maddr(struct resident *r, uint64_t hva)
+{
+	for (unsigned i = 0; i < r->nr_chunks; i++)
+		if (r->chunk[i].hva == hva)
+			return r->chunk[i].maddr;
+	if (r->nr_chunks == sizeof(r->chunk) / sizeof(r->chunk[0]) ||
+	    r->next_chunk + CHUNK > r->chunk_limit ||
+	    machine_map(r->machine, r->next_chunk, CHUNK, (void *)hva, false))
+		return 0;
+	r->chunk[r->nr_chunks].hva = hva;
+	r->chunk[r->nr_chunks++].maddr = r->next_chunk;
+	r->next_chunk += CHUNK;
+	return r->next_chunk - CHUNK;
+}
+
+static bool fill(struct resident *r, uint64_t addr)
+{
+	uint64_t va = addr & ~(HUGE - 1), memory = (uintptr_t)r->machine->memory, maddr;
+	uint64_t *e = entry_of(r, va);
+
+	if (!e)
+		return false;
+	if (*e & PTE_P)
+		return true; /* another vcpu was quicker */
+	if (va - memory < r->machine->memory_size) {
+		maddr = va - memory;
+	} else {
+		maddr = chunk_maddr(r, va & ~(CHUNK - 1));
+		if (!maddr)
+			return false;
+		maddr += va & (CHUNK - 1);
+	}
+	__atomic_store_n(e, maddr | DATA, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool resident_fill(struct cpu *c, uint64_t addr)
+{
+	struct resident *r = c->monitor->resident;
+
+	if (!r || addr >> 47)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	bool ok = fill(r, addr);
+	pthread_mutex_unlock(&r->lock);
+	resident_cpu_area(c)->fills++;
+	return ok;
+}
+
+/* ---- what the handlers ask for ---- */
+
+/* A va_list of the guest's, whose two areas are on the monitor's stack. */
+struct guest_va_list {
+	unsigned gp_offset, fp_offset;
+	uint64_t overflow_arg_area, reg_save_area;
+};
+_Static_assert(sizeof(struct guest_va_list) == sizeof(va_list), "System V ABI, 3.5.7");
+
+static void *on_stack(const struct cpu *c, uint64_t va)
+{
+	uint64_t offset = va - monitor_vcpu_va(c->vcpu->id, 0);
+
+	if (offset < MON_STACK_OFFSET || offset >= MON_STACK_OFFSET + MON_STACK_SIZE)
+		return NULL;
+	return monitor_vcpu_ptr(c->monitor, c->vcpu->id, offset);
+}
+
+static void text_of(const struct cpu *c, const struct resident_area *a, char *text, size_t size)
+{
+	struct guest_va_list *g = on_stack(c, a->arg[1]);
+	va_list ap;
+
+	snprintf(text, size, "?");
+	if (!g)
+		return;
+	struct guest_va_list h = *g;
+	h.overflow_arg_area = (uintptr_t)on_stack(c, g->overflow_arg_area);
+	h.reg_save_area = (uintptr_t)on_stack(c, g->reg_save_area);
+	if (!h.overflow_arg_area || !h.reg_save_area)
+		return;
+	memcpy(&ap, &h, sizeof(ap));
+	vsnprintf(text, size, (const char *)a->arg[0], ap);
+}
+
+static uint64_t serve(struct cpu *c, struct resident_area *a)
+{
+	struct domain *d = c->vcpu->domain;
+	const struct host_ops *ops = d->ops;
+	char text[256];
+
+	switch (a->call) {
+	case RES_CALL_SYSTEM_TIME:
+		return ops->system_time(d);
+	case RES_CALL_VCPU_KICK:
+		ops->vcpu_kick((struct vcpu *)a->arg[0]);
+		return 0;
+	case RES_CALL_DESCRIPTORS_CHANGED:
+		ops->descriptors_changed((struct vcpu *)a->arg[0]);
+		return 0;
+	case RES_CALL_DEBUGREGS_CHANGED:
+		ops->debugregs_changed((struct vcpu *)a->arg[0]);
+		return 0;
+	case RES_CALL_TLB_FLUSH:
+		ops->tlb_flush(d, (uint32_t)a->arg[0], a->arg[1]);
+		return 0;
+	case RES_CALL_FRAMES_RELEASED:
+		ops->frames_released(d, a->arg[0], a->arg[1]);
+		return 0;
+	case RES_CALL_LOCK_WAIT:
+		ops->lock_wait((_Atomic uint32_t *)a->arg[0], (uint32_t)a->arg[1]);
+		return 0;
+	case RES_CALL_LOCK_WAKE:
+		ops->lock_wake((_Atomic uint32_t *)a->arg[0]);
+		return 0;
+	case RES_CALL_SHUTDOWN:
+		ops->shutdown(d, (unsigned)a->arg[0]);
+		return 0;
+	case RES_CALL_CRASH:
+		text_of(c, a, text, sizeof(text));
+		domain_crash(d, "%s", text);
+		return 0;
+	case RES_CALL_LOG:
+		text_of(c, a, text, sizeof(text));
+		domain_log(d, (enum log_level)a->arg[2], "%s", text);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+void resident_serve(struct cpu *c)
+{
+	struct resident_area *a = resident_cpu_area(c);
+
+	/* Others need not wait for it here: its way into the guest flushes everything. */
+	atomic_store(&c->in_guest, false);
+	a->result = serve(c, a);
+	atomic_fetch_add(&c->entries, 1);
+	atomic_store(&c->in_guest, true);
+	if (atomic_load(&c->kick) || c->descriptors_dirty || c->debugregs_dirty)
+		a->kick = 1;
+}
+
+/* ---- entries and kicks ---- */
+
+void resident_prepare(struct cpu *c, bool on)
+{
+	struct resident_area *a;
+
+	if (!resident_is_on(c))
+		return;
+	a = resident_cpu_area(c);
+	/* A breakpoint of the guest's may be where the handlers have memory of ours. */
+	a->off = !on || c->vcpu->debugreg[7] & 0xff;
+	a->kick = 0;
+}
+
+bool resident_interrupted(struct cpu *c)
+{
+	struct kvm_regs *r = &c->run->s.regs.regs;
+
+	if (r->rip == monitor_va(monitor_res_iretq))
+		return true;
+	if (r->rip >= monitor_va(monitor_res_leave) && r->rip < monitor_va(monitor_res_iretq)) {
+		r->rip = monitor_va(monitor_res_done);
+		c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	}
+	resident_cpu_area(c)->kick = 1;
+	return false;
+}
+
+void resident_count(const struct monitor *mon, struct resident_counts *n)
+{
+	struct vcpu *v;
+
+	memset(n, 0, sizeof(*n));
+	if (!mon->resident)
+		return;
+	for_each_vcpu (mon->domain, v) {
+		const struct resident_area *a = monitor_vcpu_ptr(mon, v->id, MON_RESIDENT_OFFSET);
+
+		n->syscalls += a->syscalls;
+		n->hypercalls += a->hypercalls;
+		n->page_faults += a->page_faults;
+		n->privileged += a->privileged;
+		n->forwarded += a->forwarded;
+		n->calls += a->calls;
+		n->fills += a->fills;
+	}
+}
