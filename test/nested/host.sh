@@ -51,7 +51,9 @@ run() { xenolith run --cmdline "console=hvc0 quiet" "\$@" /guest/kernel </dev/nu
 run --memory 256 --vcpus 1 --stats --ramdisk /guest/tests.gz; verdict \$? "the guest tests end with status 0"
 run --memory 256 --vcpus 2 --ramdisk /guest/hello.gz; verdict \$? "2 vcpus boot and power off"
 run --memory 256 --p2m shuffle:7 --ramdisk /guest/hello.gz; verdict \$? "shuffled p2m boots and powers off"
-HOST=emulated DIFF=/judged/diff XENOLITH=xenolith PREFIX="$name: " /judged/test/guests/run.sh
+HOST=emulated DIFF=/judged/diff XENOLITH=xenolith PREFIX="$name: " MONITOR=resident /judged/test/guests/run.sh
+HOST=emulated DIFF=/judged/diff XENOLITH=xenolith PREFIX="$name: forward: " MONITOR=forward /judged/test/guests/run.sh
+run --memory 256 --monitor=forward --ramdisk /guest/hello.gz; verdict \$? "a forwarding monitor boots and powers off"
 echo HOST DONE
 poweroff -f
 INIT

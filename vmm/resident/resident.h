@@ -26,7 +26,7 @@ const char *resident_refusal(const struct host_features *h);
 /* Of a cpu of a domain that has it. By its thread. */
 static inline bool resident_is_on(const struct cpu *c)
 {
-	return c->monitor->resident;
+	return c->monitor && c->monitor->resident;
 }
 struct resident_area *resident_cpu_area(const struct cpu *c);
 /* Before an entry: may the guest's exits be handled there? */
