@@ -8,6 +8,10 @@ packages=(xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils libxenmisc4.17
   libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxenhypfs1 libxenstore4
   libxentoolcore1 libxentoollog1 libyajl2 libuuid1 libnl-3-200 libnl-route-3-200 libfdt1
   libpixman-1-0 liblzma5 libzstd1 zlib1g liblzo2-2 libbz2-1.0 libaio1 libgcrypt20 libgpg-error0)
+# One at a time: suites that run beside each other both want it.
+mkdir -p cache
+exec 9>cache/.lock.xen
+flock 9
 if [ ! -e "$dir/done" ]; then
   rm -rf "$dir"
   mkdir -p "$dir/deb"
@@ -24,4 +28,5 @@ if [ ! -e "$dir/done" ]; then
   rm -rf "$dir/deb"
   touch "$dir/done"
 fi
+flock -u 9
 if [ "${1:-}" = version ]; then cat "$dir/version"; else echo "$dir"; fi
