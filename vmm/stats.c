@@ -100,11 +100,13 @@ static void print_resident(FILE *f, const struct resident_counts *n)
 {
 	fprintf(f,
 		"  in the guest: system calls %8lu\n  in the guest: hypercalls %10lu\n"
-		"  in the guest: page faults %9lu\n  in the guest: cli, sti %12lu\n"
+		"  in the guest: page faults %9lu\n  in the guest: writes to tables %4lu\n  in the "
+		"guest: cli, sti %12lu\n"
 		"  in the guest: handed on %11lu\n  asked for by handlers %13lu\n",
 		(unsigned long)n->syscalls, (unsigned long)n->hypercalls,
-		(unsigned long)n->page_faults, (unsigned long)n->privileged,
-		(unsigned long)n->forwarded, (unsigned long)(n->calls + n->fills));
+		(unsigned long)n->page_faults, (unsigned long)n->pt_writes,
+		(unsigned long)n->privileged, (unsigned long)n->forwarded,
+		(unsigned long)(n->calls + n->fills));
 }
 
 static void print_counts(FILE *f, const struct counts *n)
@@ -189,12 +191,13 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 		}
 	fprintf(f,
 		"},\n  \"in_guest\": {\"syscalls\": %lu, \"hypercalls\": %lu, \"page_faults\": "
+		"%lu, \"pt_writes\": "
 		"%lu, "
 		"\"privileged\": %lu, \"handed_on\": %lu, \"calls\": %lu, \"fills\": %lu",
 		(unsigned long)n->resident.syscalls, (unsigned long)n->resident.hypercalls,
-		(unsigned long)n->resident.page_faults, (unsigned long)n->resident.privileged,
-		(unsigned long)n->resident.forwarded, (unsigned long)n->resident.calls,
-		(unsigned long)n->resident.fills);
+		(unsigned long)n->resident.page_faults, (unsigned long)n->resident.pt_writes,
+		(unsigned long)n->resident.privileged, (unsigned long)n->resident.forwarded,
+		(unsigned long)n->resident.calls, (unsigned long)n->resident.fills);
 	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
 		(unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f,

@@ -77,7 +77,7 @@ struct resident_area {
 	struct vcpu *vcpu; /* as in our process */
 	uint64_t call, arg[4], result;
 	/* Statistics: handled here. */
-	uint64_t syscalls, hypercalls, page_faults, privileged, forwarded, calls, fills;
+	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
 };
 
 #define RES_AT(field, offset) \

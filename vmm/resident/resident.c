@@ -324,6 +324,7 @@ void resident_count(const struct monitor *mon, struct resident_counts *n)
 		n->syscalls += a->syscalls;
 		n->hypercalls += a->hypercalls;
 		n->page_faults += a->page_faults;
+		n->pt_writes += a->pt_writes;
 		n->privileged += a->privileged;
 		n->forwarded += a->forwarded;
 		n->calls += a->calls;

@@ -41,7 +41,7 @@ bool resident_interrupted(struct cpu *c);
 
 /* What was handled by all vcpus of the domain. */
 struct resident_counts {
-	uint64_t syscalls, hypercalls, page_faults, privileged, forwarded, calls, fills;
+	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
 };
 void resident_count(const struct monitor *mon, struct resident_counts *n);
 

@@ -60,9 +60,14 @@ static bool is_guests_fault(const struct vcpu *v, const struct cpu_user_regs *f,
 {
 	if ((va >= XEN_VIRT_START && va < XEN_VIRT_END) || !v->traps[VEC_PF].address)
 		return false;
-	return !(v->kernel_mode && v->domain->vm_assist & WRITABLE_PAGETABLES &&
-		 (f->error_code & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
-		 writes_to_table(v, va));
+	return true;
+}
+
+static bool may_be_for_table(const struct vcpu *v, const struct cpu_user_regs *f, uint64_t va)
+{
+	return v->kernel_mode && v->domain->vm_assist & WRITABLE_PAGETABLES &&
+	       (f->error_code & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
+	       writes_to_table(v, va);
 }
 
 /* cli and sti, which a kernel with the right to I/O may execute in vain (Xen:
@@ -129,7 +134,13 @@ unsigned resident_entry(struct cpu_user_regs *f, struct resident_area *r)
 	}
 	enter(v, f);
 	uint64_t fs = v->fs_base, gs = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user;
-	if (f->entry_vector == RES_VECTOR_PF) {
+	if (f->entry_vector == RES_VECTOR_PF && may_be_for_table(v, f, r->cr2)) {
+		if (!resident_pt_write(v, r->cr2)) {
+			r->forwarded++;
+			return RES_FORWARD;
+		}
+		r->pt_writes++;
+	} else if (f->entry_vector == RES_VECTOR_PF) {
 		r->page_faults++;
 		trap_set_cr2(v, r->cr2);
 		trap_inject(v, VEC_PF, f->error_code);

@@ -25,4 +25,7 @@ unsigned resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
 /* Is the call one of those that are handled here? Nothing of it was done. */
 bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *frame);
 
+/* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
+bool resident_pt_write(struct vcpu *v, uint64_t va);
+
 #endif
