@@ -186,6 +186,9 @@ bool resident_fill(struct cpu *c, uint64_t addr)
 	bool ok = fill(r, addr);
 	pthread_mutex_unlock(&r->lock);
 	resident_cpu_area(c)->fills++;
+	/* A signal that came while we were here stops no KVM_RUN. */
+	if (c->signalled)
+		resident_cpu_area(c)->kick = 1;
 	return ok;
 }
 
@@ -279,7 +282,7 @@ void resident_serve(struct cpu *c)
 	a->result = serve(c, a);
 	atomic_fetch_add(&c->entries, 1);
 	atomic_store(&c->in_guest, true);
-	if (atomic_load(&c->kick) || c->descriptors_dirty || c->debugregs_dirty)
+	if (atomic_load(&c->kick) || c->signalled || c->descriptors_dirty || c->debugregs_dirty)
 		a->kick = 1;
 }
 
