@@ -79,6 +79,7 @@ help:
 	@echo 'make bench-pci     NVMe beside our disks, round trips of PCI functions beside a hypercall'
 	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
+	@echo 'make check-nested-soak  contention and random hypercalls on the emulated hosts (MINUTES=10)'
 	@echo 'make check-vfio    devices of an emulated host go to a guest through its VFIO'
 	@echo 'make fuzz-pci      a hostile guest at the PCI backend, under ASan and UBSan (MINUTES=60)'
 	@echo 'make check-soak    4 vcpus fight for locks (MINUTES=60)'
@@ -272,6 +273,13 @@ check-nested-matrix: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/nested/matrix.sh 6.1 $(or $(RUNS),20)" "test/nested/matrix.sh 6.12 $(or $(RUNS),20)"
+
+# Contention and random hypercalls on the emulated hosts, where the resident monitor runs.
+.PHONY: check-nested-soak
+check-nested-soak: needs-demo
+	@test/lib/needs.sh nested
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
+	@test/lib/run-suites -j $(LANES) "test/nested/soak.sh 6.1 $(or $(MINUTES),10)" "test/nested/soak.sh 6.12 $(or $(MINUTES),10)"
 
 # A hostile guest at the PCI backend, under ASan and UBSan.
 .PHONY: fuzz-pci
