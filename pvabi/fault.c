@@ -26,6 +26,7 @@ const char *fault_kind_name(enum fault_kind k)
 		[FAULT_STEP] = "step",	       [FAULT_PRESSURE] = "pressure",
 		[FAULT_TEAR] = "tear",	       [FAULT_SPLIT] = "split",
 		[FAULT_CHAIN] = "chain",       [FAULT_REVOKE] = "revoke",
+		[FAULT_KEEP] = "keep",	       [FAULT_STEAL] = "steal",
 	};
 
 	return names[k];

@@ -34,6 +34,8 @@ enum fault_kind {
 	FAULT_SPLIT,
 	FAULT_CHAIN,
 	FAULT_REVOKE,
+	FAULT_KEEP,
+	FAULT_STEAL,
 	NR_FAULT_KINDS
 };
 
@@ -49,13 +51,16 @@ struct fault_host {
 		       struct fault *f);
 	/* The event comes (again) in `ns`. Any thread, evtchn_lock held perhaps. */
 	void (*event_later)(struct fault_host *h, evtchn_port_t port, uint64_t ns);
+	/* Lets go of a backend's grant (grant_backend_release()) in `ns`. False: nobody will. Any
+	 * thread, without locks of pvabi's. */
+	bool (*release_later)(struct fault_host *h, uint32_t ref, bool readonly, uint64_t ns);
 	/* Waits, no longer than 10 s. By threads of vcpus and backends without locks. */
 	void (*wait)(struct fault_host *h, uint64_t ns);
 };
 
 bool fault_decide(struct domain *d, enum probe_id id, const uint64_t *fields, const void *block,
 		  size_t size, struct fault *f);
-#ifdef PVABI_RESIDENT
+#if defined(PVABI_RESIDENT) || defined(NO_PROBES)
 #define FAULT_PROBE_ARMED(d, name) 0
 #else
 #define FAULT_PROBE_ARMED(d, name) \

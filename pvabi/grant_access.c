@@ -14,6 +14,8 @@
  * with Xen. */
 #define MAX_TRIES 5
 
+#define KEEP_NS 100000000 /* what a fault makes a backend hold */
+
 enum grant_peer grant_peer(const struct domain *d, domid_t domid, bool self_alias)
 {
 	if (domid == d->domid || (self_alias && domid == DOMID_SELF))
@@ -267,7 +269,7 @@ void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *s
 	return p;
 }
 
-void grant_backend_unmap(struct domain *d, grant_ref_t ref, bool readonly)
+void grant_backend_release(struct domain *d, grant_ref_t ref, bool readonly)
 {
 	struct grant_table *gt = d->grant_table;
 
@@ -280,12 +282,27 @@ void grant_backend_unmap(struct domain *d, grant_ref_t ref, bool readonly)
 	domain_unlock(d);
 }
 
+static bool release_later(struct domain *d, grant_ref_t ref, bool readonly, const struct fault *f)
+{
+	return d->fault_host->release_later(d->fault_host, ref, readonly,
+					    (uint64_t)fault_value(f, KEEP_NS));
+}
+
+void grant_backend_unmap(struct domain *d, grant_ref_t ref, bool readonly)
+{
+	struct fault f;
+
+	if (!FAULT_AT(d, grant_unmap, &f, ref, readonly) || !release_later(d, ref, readonly, &f))
+		grant_backend_release(d, ref, readonly);
+}
+
 static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void *buf, unsigned len,
 			bool to_guest)
 {
 	enum grant_pin pin = host_pin(!to_guest);
 	struct active_grant *act;
 	struct fault f;
+	bool keep = false, kept = false;
 	int rc;
 
 	if (offset > PAGE_SIZE || len > PAGE_SIZE - offset)
@@ -295,8 +312,9 @@ static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void
 			return (int)fault_value(&f, GNTST_general_error);
 		if (f.kind == FAULT_REVOKE)
 			revoke(d, ref);
-		else
+		else if (f.kind == FAULT_DELAY)
 			fault_wait(d, &f);
+		keep = f.kind == FAULT_KEEP;
 	}
 	domain_lock(d);
 	rc = grant_acquire(d, ref, 0, pin, true, &act);
@@ -313,11 +331,18 @@ static int backend_copy(struct domain *d, grant_ref_t ref, unsigned offset, void
 				memcpy(p, buf, len);
 			else
 				memcpy(buf, p, len);
-			frame_put(d, mfn, !to_guest);
+			kept = keep && rc == GNTST_okay;
+			if (kept)
+				act->since = host_of(d)->system_time(d);
+			else
+				frame_put(d, mfn, !to_guest);
 		}
-		grant_release(d, ref, pin);
+		if (!kept)
+			grant_release(d, ref, pin);
 	}
 	domain_unlock(d);
+	if (kept && !release_later(d, ref, !to_guest, &f))
+		grant_backend_release(d, ref, !to_guest);
 	PROBE_HIT(d, grant_copy, ref, offset, len, to_guest, (uint64_t)rc);
 	return rc;
 }

@@ -104,6 +104,8 @@ bool grant_header_cmpxchg(struct grant_entry_header *h, union grant_header_word 
  * the same (ref, readonly); NULL and *status GNTST_* when refused. */
 void *grant_backend_map(struct domain *d, grant_ref_t ref, bool readonly, int *status);
 void grant_backend_unmap(struct domain *d, grant_ref_t ref, bool readonly);
+/* The same, for who made it wait (fault_host.release_later). */
+void grant_backend_release(struct domain *d, grant_ref_t ref, bool readonly);
 /* GNTTABOP_copy between a grant and our memory: GNTST_*. */
 int grant_backend_copy_from(struct domain *d, void *dst, grant_ref_t ref, unsigned offset,
 			    unsigned len);

@@ -291,6 +291,26 @@ static bool entry_faults(struct cpu *c, struct cpu_exit *x)
 	return true;
 }
 
+/* A fault: the vcpu does not run for a time, of which the guest is told or not. */
+static void stand_still(struct vcpu *v, const struct fault *f)
+{
+	struct domain *d = v->domain;
+	uint64_t begin = d->ops->system_time(d);
+
+	fault_wait(d, f);
+	if (f->kind == FAULT_STEAL)
+		vcpu_runstate_steal(v, d->ops->system_time(d) - begin);
+}
+
+static void stand_still_by_tick(struct guest *g, struct vcpu *v)
+{
+	struct fault f = {FAULT_STALL, true, (int64_t)atomic_exchange(&g->stall_ns, 0)};
+
+	stand_still(v, &f);
+	f = (struct fault){FAULT_STEAL, true, (int64_t)atomic_exchange(&g->steal_ns, 0)};
+	stand_still(v, &f);
+}
+
 void *vcpu_thread(void *arg)
 {
 	struct cpu *c = arg;
@@ -354,9 +374,9 @@ void *vcpu_thread(void *arg)
 			virtual_exit(c, g, &x, entered);
 		PROBE_HIT(v->domain, exit, x.kind, x.vector, x.error_code, x.cr2);
 		if (FAULT_AT(v->domain, exit, &fault, x.kind, x.vector, x.error_code, x.cr2))
-			fault_wait(v->domain, &fault);
-		if (!v->id && (fault.value = (int64_t)atomic_exchange(&g->stall_ns, 0)))
-			fault_wait(v->domain, &fault);
+			stand_still(v, &fault);
+		if (!v->id && (atomic_load(&g->stall_ns) || atomic_load(&g->steal_ns)))
+			stand_still_by_tick(g, v);
 		handle_exit(c, &x);
 		if (c->stepping)
 			debugger_left(atomic_load(&g->debugger), c, &x);

@@ -40,6 +40,7 @@ struct guest {
 	struct injector *injector;  /* NULL: nothing was ever to go wrong */
 	_Atomic int64_t wall_step;  /* ns that the wall clock was made to step */
 	_Atomic uint64_t stall_ns;  /* that vcpu 0 is to stand still */
+	_Atomic uint64_t steal_ns;  /* the same, and the guest is told */
 	enum log_level log_level; /* of messages on stderr */
 	struct log_ring log;	  /* its lock also covers domain.name */
 	uint64_t frames_returned; /* to the host, ever; domain.lock */

@@ -68,6 +68,14 @@ static void push(struct netback *v, struct vif_ring *tx, struct vif_ring *rx)
 	}
 }
 
+void vif_push(struct netback *v, struct vif_ring *r)
+{
+	if (!vif_ring_push(r))
+		return;
+	v->stats.notifications++;
+	evtchn_backend_send(v->b.domain, r->port);
+}
+
 /* Shows the guest what was done for it; queues may be gone afterwards. */
 static void finish(struct netback *v)
 {

@@ -41,6 +41,7 @@ struct vif_tx {
 
 struct vif_frame; /* vif_rx.c */
 struct vif_held;  /* vif_fault.c */
+struct vif_held_response;
 
 struct vif_queue {
 	struct netback *vif;
@@ -54,7 +55,8 @@ struct vif_queue {
 	uint64_t credit, credit_since; /* bytes that may be sent, and when it was given */
 	uint8_t *buffer;	       /* out's bytes */
 
-	struct vif_held *held[2];	 /* vif_fault.c: to the link, to the guest */
+	struct vif_held *held[2]; /* vif_fault.c: to the link, to the guest */
+	struct vif_held_response *held_responses;
 	struct vif_frame *first, **last; /* wait for the guest's buffers */
 	uint64_t last_rx;
 };
@@ -93,6 +95,8 @@ struct netback {
 uint64_t vif_now(void);
 /* Wakes us at `when` (vif_now() + ns). */
 void vif_timer_at(struct netback *v, uint64_t when);
+/* Shows the guest what is in this ring by now; else that is done at the end of a wake-up. */
+void vif_push(struct netback *v, struct vif_ring *r);
 void vif_broken(struct netback *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* vif_keys.c */

@@ -36,6 +36,8 @@ struct slots {
 	uint32_t done;
 	unsigned nr_extras, next_extra;
 	struct netif_extra_info extra[MAX_RX_EXTRAS];
+	bool twice; /* a fault: one more response ... */
+	struct netif_rx_response again;
 };
 
 static struct netif_extra_info *new_extra(struct slots *s, uint8_t type)
@@ -109,6 +111,7 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 	if (s->done < p->len)
 		r.flags |= NETRXF_more_data;
 	struct fault f;
+	bool split = false;
 
 	PROBE_HIT(v->b.domain, net_rx, v->b.id, s->q->index, r.id, (uint64_t)(int64_t)r.status,
 		  !(r.flags & NETRXF_more_data));
@@ -122,8 +125,13 @@ static void data_slot(struct slots *s, const struct netif_rx_request *req)
 			r.flags ^= (uint16_t)fault_value(&f, NETRXF_more_data);
 		else if (f.kind == FAULT_JUMP)
 			s->q->rx.rsp_prod += (uint32_t)fault_value(&f, 1000);
+		s->twice = f.kind == FAULT_DUPLICATE;
+		s->again = r;
+		split = f.kind == FAULT_SPLIT;
 	}
 	vif_ring_respond(&s->q->rx, &r, sizeof(r));
+	if (split)
+		vif_push(v, &s->q->rx);
 }
 
 static void give(struct vif_queue *q, struct slots *s)
@@ -140,6 +148,10 @@ static void give(struct vif_queue *q, struct slots *s)
 					 sizeof(struct netif_rx_response));
 		else
 			data_slot(s, &req);
+	}
+	if (s->twice && vif_ring_waiting(&q->rx) > 0) {
+		q->rx.req_cons++; /* ... for a buffer that is not filled */
+		vif_ring_respond(&q->rx, &s->again, sizeof(s->again));
 	}
 	v->stats.copied += s->p->copied;
 	v->stats.rx_packets++;

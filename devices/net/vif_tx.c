@@ -27,25 +27,20 @@ struct extras {
 static void respond(struct vif_queue *q, uint16_t id, int16_t status)
 {
 	struct netif_tx_response r = {.id = id, .status = status};
-
-	struct fault f;
+	bool split = false;
 
 	PROBE_HIT(q->vif->b.domain, net_tx_response, q->vif->b.id, q->index, id,
 		  (uint64_t)(int64_t)status);
-	if (FAULT_AT(q->vif->b.domain, net_tx_response, &f, q->vif->b.id, q->index, id,
-		     (uint64_t)(int64_t)status)) {
-		if (f.kind == FAULT_DROP)
-			return;
-		if (f.kind == FAULT_WRONG_ID)
-			r.id = (uint16_t)fault_value(&f, id + 1);
-		else if (f.kind == FAULT_WRONG_STATUS)
-			r.status = (int16_t)fault_value(&f, 77);
-		else if (f.kind == FAULT_DUPLICATE)
-			vif_ring_respond(&q->tx, &r, sizeof(r));
-		else
-			q->tx.rsp_prod += (uint32_t)fault_value(&f, 1000);
-	}
+	if (FAULT_PROBE_ARMED(q->vif->b.domain, net_tx_response) &&
+	    !vif_fault_response(q, &r, &split))
+		return;
+	if (split)
+		vif_push(q->vif, &q->tx);
 	vif_ring_respond(&q->tx, &r, sizeof(r));
+	if (split)
+		vif_push(q->vif, &q->tx);
+	if (q->held_responses)
+		vif_fault_responded(q);
 }
 
 /* Extra infos follow the first slot. */

@@ -74,6 +74,7 @@ void client_reset(struct client *c)
 		transaction_free(c, c->transactions);
 	while (c->out)
 		message_done(c);
+	events_forget(c);
 	c->out_len = 0;
 	c->in_used = 0;
 }
@@ -192,7 +193,8 @@ static bool waits_already(const struct client *c, const struct message *m)
 	return false;
 }
 
-void client_event(struct client *c, struct pending *cause, const char *path, const char *token)
+static void event(struct client *c, struct pending *cause, const char *path, const char *token,
+		  bool again)
 {
 	size_t p = strlen(path) + 1, t = strlen(token) + 1;
 	struct xsd_sockmsg h = {.type = XS_WATCH_EVENT, .len = (uint32_t)(p + t)};
@@ -202,7 +204,8 @@ void client_event(struct client *c, struct pending *cause, const char *path, con
 		return;
 	memcpy(m->bytes + sizeof(h), path, p);
 	memcpy(m->bytes + sizeof(h) + p, token, t);
-	if (waits_already(c, m) || domain_is_full(c->domain, (long)m->len) || overruns(c, m->len)) {
+	if ((!again && waits_already(c, m)) || domain_is_full(c->domain, (long)m->len) ||
+	    overruns(c, m->len)) {
 		if (cause)
 			cause->refs--; /* the request itself still has it */
 		free(m);
@@ -210,6 +213,17 @@ void client_event(struct client *c, struct pending *cause, const char *path, con
 	}
 	event_noted(c, m);
 	queue(c, m);
+}
+
+void client_event(struct client *c, struct pending *cause, const char *path, const char *token)
+{
+	event(c, cause, path, token, false);
+}
+
+void client_event_again(struct client *c, struct pending *cause, const char *path,
+			const char *token)
+{
+	event(c, cause, path, token, true);
 }
 
 size_t client_output(const struct client *c, const uint8_t **p)

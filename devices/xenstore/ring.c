@@ -172,7 +172,7 @@ struct xenstore *xenstore_create(struct event_loop *l)
 		return NULL;
 	guest_barrier_init();
 	xs->loop = l;
-	xs->local.event_fd = -1;
+	xs->local.event_fd = xs->late_fd = -1;
 	quotas_init(&xs->quota);
 	if (store_init(&xs->store) || local_init(xs) || !domain_add(xs, 0) ||
 	    special_perms_init(&xs->introduce_perms) || special_perms_init(&xs->release_perms) ||
@@ -190,6 +190,8 @@ void xenstore_destroy(struct xenstore *xs)
 	while (xs->clients)
 		client_free(xs->clients);
 	local_destroy(xs);
+	if (xs->late_fd >= 0)
+		close(xs->late_fd);
 	store_free(&xs->store);
 	perms_free(&xs->introduce_perms);
 	perms_free(&xs->release_perms);

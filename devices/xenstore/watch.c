@@ -9,6 +9,8 @@
 #include "devices/xenstore/xenstore.h"
 #include "pvabi/fault.h"
 
+#define LATE_NS 100000000
+
 bool path_is_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);
@@ -42,16 +44,21 @@ static void tell(struct client *c, struct pending *cause, const char *path, cons
 {
 	struct domain *d = xenstore_probed(c->xs);
 	struct fault f;
+	bool faulty = false;
 
 	if (d) {
 		PROBE_HIT_BLOCK(d, xs_event, path, strlen(path), c->number);
-		if (FAULT_AT_BLOCK(d, xs_event, &f, path, strlen(path), c->number)) {
-			if (f.kind == FAULT_DROP)
-				return;
-			client_event(c, cause, path, token);
-		}
+		faulty = FAULT_AT_BLOCK(d, xs_event, &f, path, strlen(path), c->number);
 	}
+	if (faulty && f.kind == FAULT_DROP)
+		return;
+	bool late = faulty && f.kind == FAULT_DELAY;
+	if ((late || c->late) &&
+	    event_hold(c, path, token, late ? (uint64_t)fault_value(&f, LATE_NS) : 0))
+		return;
 	client_event(c, cause, path, token);
+	if (faulty && f.kind == FAULT_DUPLICATE)
+		client_event_again(c, cause, path, token);
 }
 
 static void fire_for(struct client *c, struct pending *cause, const char *path, bool exact)

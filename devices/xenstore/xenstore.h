@@ -108,7 +108,7 @@ struct client {
 	struct client *next;
 	struct xenstore *xs;
 	struct store_domain *domain; /* NULL: a program, which is domain 0 */
-	unsigned number; /* for the trace: 0 the guest's ring */
+	unsigned number;	     /* for the trace: 0 the guest's ring */
 	uint32_t domid;
 	uint32_t target; /* whose rights it has, too, or NO_TARGET */
 	/* Called when output begins to wait and when there is too much. NULL: nobody cares. */
@@ -126,6 +126,8 @@ struct client {
 	struct {
 		struct message *first, **last;
 	} events[EVENT_BUCKETS];
+	struct late_event *late, *late_tail; /* event_late.c */
+	unsigned nr_late;
 	size_t out_sent;     /* of the first message */
 	size_t out_len;	     /* bytes that wait, in all */
 	struct pending *now; /* the request that is being served */
@@ -155,9 +157,10 @@ struct xenstore {
 		bool running; /* a watch's function */
 	} local;
 	struct client *clients;
-	unsigned nr_connections; /* so far */
+	unsigned nr_connections;   /* so far */
 	struct client *guest;	   /* of the domain that the store is for */
 	struct listener *listener; /* socket.c; NULL: no socket */
+	int late_fd;		   /* event_late.c: a timer; -1: none */
 };
 
 /* How a request sees the store; c NULL: our own process, which is domain 0. */
@@ -187,6 +190,9 @@ void client_error(struct client *c, const struct xsd_sockmsg *h, int err);
 /* An event, unless an equal one waits, or the domain's memory is used up. cause: whose
  * request it comes from. */
 void client_event(struct client *c, struct pending *cause, const char *path, const char *token);
+/* One more, though an equal one waits: a fault. */
+void client_event_again(struct client *c, struct pending *cause, const char *path,
+			const char *token);
 /* Takes bytes of requests; answers every complete one. Returns how many were taken
  * (fewer when too much waits to be read), or -EPROTO for a payload too long. */
 long client_take(struct client *c, const uint8_t *buf, size_t len);
@@ -244,6 +250,12 @@ struct xs_perms *special_perms(struct xenstore *xs, const char *name);
 const char *watch_shown(const struct watch *w, const char *path);
 /* path is `top` or under it. */
 bool path_is_below(const char *path, const char *top);
+
+/* ---- event_late.c: events that a fault holds back ---- */
+/* The event comes in `ns`, or behind those that are held already. False: it is not held, and
+ * none is any more, or the domain's memory is used up. */
+bool event_hold(struct client *c, const char *path, const char *token, uint64_t ns);
+void events_forget(struct client *c);
 
 /* ---- domains.c ---- */
 /* NULL: unknown. */

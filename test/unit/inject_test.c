@@ -8,6 +8,7 @@
 #include "devices/xenstore/xenstore.h"
 #include "pvabi/grant_table.h"
 #include "test/unit/test_domain.h"
+#include "test/unit/test_grant.h"
 #include "test/unit/test_run.h"
 #include "vmm/inject/inject.h"
 #include "vmm/vcpu.h"
@@ -67,6 +68,11 @@ START_TEST(test_good_rules)
 		"blk_response wrong_id=0x10",
 		"blk_response:disk=51712,op=write reorder",
 		"grant_map fail=-3",
+		"grant_unmap delay=1s",
+		"grant_copy keep=1s",
+		"xs_event:connection=0 delay=1s",
+		"net_tx_response delay=1s p=0.5",
+		"tick steal=10ms every=1s",
 		"tick spurious every=10ms",
 		"tick step=-1h every=1s",
 		"xs_request:text~backend fail=EAGAIN",
@@ -276,6 +282,80 @@ START_TEST(test_grants)
 }
 END_TEST
 
+static bool in_use(grant_ref_t ref)
+{
+	return __atomic_load_n(&grant_v1(t, ref)->flags, __ATOMIC_SEQ_CST) &
+	       (GTF_reading | GTF_writing);
+}
+
+/* The backend has let go of it; the entry says so later, or when the faults end. */
+START_TEST(test_grants_unmapped_late)
+{
+	struct injector *in = inject("grant_unmap:ref=8 delay=2ms", 1, NULL);
+	int status;
+
+	for (grant_ref_t ref = 8; ref < 10; ref++) {
+		grant_v1_set(t, ref, GTF_permit_access, 0, 20);
+		ck_assert_ptr_nonnull(grant_backend_map(t->d, ref, false, &status));
+		grant_backend_unmap(t->d, ref, false);
+	}
+	ck_assert(!in_use(9));
+	for (int i = 0; i < 5000 && in_use(8); i++)
+		usleep(1000);
+	ck_assert(!in_use(8));
+	injector_destroy(in);
+	in = inject("grant_unmap delay=1h", 1, NULL);
+	ck_assert_ptr_nonnull(grant_backend_map(t->d, 8, false, &status));
+	grant_backend_unmap(t->d, 8, false);
+	ck_assert(in_use(8));
+	injector_destroy(in);
+	ck_assert(!in_use(8));
+	ck_assert_uint_eq(frame_refs(t, 20), 0);
+}
+END_TEST
+
+START_TEST(test_grants_kept_after_a_copy)
+{
+	struct injector *in = inject("grant_copy keep=1h count=1", 1, NULL);
+	uint8_t byte = 7;
+
+	grant_v1_set(t, 8, GTF_permit_access, 0, 20);
+	ck_assert_int_eq(grant_backend_copy_to(t->d, 8, 0, &byte, 1), GNTST_okay);
+	ck_assert_uint_eq(*frame_bytes(t, 20), 7);
+	ck_assert(in_use(8));
+	ck_assert_uint_eq(frame_refs(t, 20), 1);
+	/* Others use it meanwhile, and let go of it. */
+	ck_assert_int_eq(grant_backend_copy_from(t->d, &byte, 8, 0, 1), GNTST_okay);
+	ck_assert(in_use(8));
+	injector_destroy(in);
+	ck_assert(!in_use(8));
+	ck_assert_uint_eq(frame_refs(t, 20), 0);
+	/* A copy that fails keeps nothing. */
+	in = inject("grant_copy keep=1h", 1, NULL);
+	grant_v1_set(t, 9, GTF_permit_access, 1, 20);
+	ck_assert_int_ne(grant_backend_copy_to(t->d, 9, 0, &byte, 1), GNTST_okay);
+	ck_assert(!in_use(9));
+	injector_destroy(in);
+}
+END_TEST
+
+/* A storm's events are put behind each other: many take no time. */
+START_TEST(test_many_wait)
+{
+	struct injector *in = inject("event_pending storm=100000 count=1", 1, NULL);
+	struct evtchn_bind_ipi ipi = {.vcpu = 0};
+	uint64_t va = test_put(t, &ipi, sizeof(ipi));
+	struct evtchn_send send;
+
+	ck_assert_int_eq(HCALL(t, 0, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, va), 0);
+	test_read(t, va, &ipi, sizeof(ipi));
+	send.port = ipi.port;
+	va = test_put(t, &send, sizeof(send));
+	ck_assert_int_eq(HCALL(t, 0, __HYPERVISOR_event_channel_op, EVTCHNOP_send, va), 0);
+	injector_destroy(in);
+}
+END_TEST
+
 static void count_rule(void *arg, unsigned nr, const char *text, uint64_t hits, uint64_t taken)
 {
 	unsigned *n = arg;
@@ -316,8 +396,17 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_good_rules,  test_bad_rules, test_triggers, test_seed_and_replay,
-		test_bad_replays, test_events,	  test_grants,	 test_add_and_remove,
+		test_good_rules,
+		test_bad_rules,
+		test_triggers,
+		test_seed_and_replay,
+		test_bad_replays,
+		test_events,
+		test_grants,
+		test_add_and_remove,
+		test_grants_unmapped_late,
+		test_grants_kept_after_a_copy,
+		test_many_wait,
 	};
 
 	return RUN_TESTS("inject", setup, teardown, tests);

@@ -202,6 +202,147 @@ START_TEST(given_back_twice)
 }
 END_TEST
 
+/* A packet to the link; its id. */
+static uint16_t send_one(void)
+{
+	grant_ref_t ref;
+
+	memset(netfront_page(f, true, &ref), 0, 100);
+	return netfront_tx(f, 0, ref, 0, 100, 0);
+}
+
+static int answered(void)
+{
+	netif_tx_response_t r;
+
+	return netfront_tx_response(f, 0, &r) ? r.id : -1;
+}
+
+/* The packet itself has gone. */
+START_TEST(response_late)
+{
+	uint16_t id[2];
+
+	arm(PROBE_net_tx_response, FAULT_DELAY, 200000000);
+	for (unsigned i = 0; i < 2; i++)
+		id[i] = send_one();
+	netfront_push(f, 0);
+	ck_assert_uint_eq(netback_stats(f->backend)->tx_packets, 2);
+	ck_assert_int_eq(answered(), id[1]);
+	ck_assert_int_eq(answered(), -1);
+	ck_assert_int_eq(later(answered), id[0]);
+	ck_assert_int_eq(answered(), -1);
+}
+END_TEST
+
+START_TEST(responses_reordered)
+{
+	uint16_t id[3];
+
+	arm(PROBE_net_tx_response, FAULT_REORDER, INT64_MIN);
+	for (unsigned i = 0; i < 3; i++)
+		id[i] = send_one();
+	netfront_push(f, 0);
+	ck_assert_int_eq(answered(), id[1]);
+	ck_assert_int_eq(answered(), id[0]);
+	ck_assert_int_eq(answered(), id[2]);
+	/* The last one waits for none that does not come. */
+	arm(PROBE_net_tx_response, FAULT_REORDER, INT64_MIN);
+	id[0] = send_one();
+	netfront_push(f, 0);
+	ck_assert_int_eq(answered(), -1);
+	ck_assert_int_eq(later(answered), id[0]);
+}
+END_TEST
+
+/* What is held when the frontend goes is gone, too. */
+START_TEST(responses_held_at_the_end)
+{
+	test_fault_arm(&fault, f->t->d, PROBE_net_tx_response, FAULT_DELAY, 50000000000, 0, 1000);
+	for (unsigned i = 0; i < 20; i++) {
+		send_one();
+		netfront_push(f, 0);
+	}
+	ck_assert_int_eq(answered(), -1);
+	netfront_state(f, XenbusStateClosing);
+	netfront_run(f);
+	ck_assert_uint_eq(netback_queues(f->backend), 0);
+}
+END_TEST
+
+/* What the frontend is shown when each response is about to be made. */
+static uint32_t shown[8];
+static unsigned nr_shown;
+
+static bool look_and_decide(struct fault_host *h, struct domain *d, const struct probe_hit *hit,
+			    struct fault *out)
+{
+	bool tx = hit->id == PROBE_net_tx_response;
+
+	if (nr_shown < 8)
+		shown[nr_shown++] = tx ? f->queue[0].tx.sring->rsp_prod - f->queue[0].tx.rsp_cons
+				       : f->queue[0].rx.sring->rsp_prod - f->queue[0].rx.rsp_cons;
+	return test_fault_decide(h, d, hit, out);
+}
+
+static void arm_and_look(enum probe_id probe, enum fault_kind kind, int skip, int count)
+{
+	test_fault_arm(&fault, f->t->d, probe, kind, INT64_MIN, skip, count);
+	fault.host.decide = look_and_decide;
+	nr_shown = 0;
+}
+
+/* Four responses of one wake-up are shown together; or the second by itself. */
+START_TEST(response_split)
+{
+	static const uint32_t want[2][4] = {{0, 0, 0, 0}, {0, 0, 2, 2}};
+
+	for (int split = 0; split < 2; split++) {
+		arm_and_look(PROBE_net_tx_response, FAULT_SPLIT, 1, split);
+		for (unsigned i = 0; i < 4; i++)
+			send_one();
+		netfront_push(f, 0);
+		ck_assert_uint_eq(nr_shown, 4);
+		ck_assert_mem_eq(shown, want[split], sizeof(want[split]));
+		for (unsigned i = 0; i < 4; i++)
+			ck_assert_int_ge(answered(), 0);
+		ck_assert_int_eq(answered(), -1);
+	}
+}
+END_TEST
+
+/* A response too many takes the next buffer; the ring goes on behind it. */
+START_TEST(buffer_given_twice)
+{
+	netif_rx_response_t r[3];
+	uint8_t *page;
+
+	netfront_post(f, 0, 16);
+	arm(PROBE_net_rx, FAULT_DUPLICATE, INT64_MIN);
+	send_to_guest(1);
+	send_to_guest(2);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert(netfront_rx_response(f, 0, &r[i], &page));
+	ck_assert_uint_eq(r[0].id, r[1].id);
+	ck_assert_uint_eq(r[2].id, r[0].id + 2);
+	ck_assert_int_gt(r[2].status, 0);
+	ck_assert(!netfront_rx_response(f, 0, &r[0], &page));
+}
+END_TEST
+
+/* The first slot of two is shown before there is a second. */
+START_TEST(packet_split)
+{
+	netfront_post(f, 0, 16);
+	arm_and_look(PROBE_net_rx, FAULT_SPLIT, 0, 1);
+	netfront_peer_send(f, NULL, frame, frame_tcp4(frame, 1, PAGE_SIZE));
+	ck_assert_uint_eq(nr_shown, 2);
+	ck_assert_uint_eq(shown[0], 0);
+	ck_assert_uint_eq(shown[1], 1);
+	ck_assert_int_eq(at_guest(), 1);
+}
+END_TEST
+
 /* The packet is lost with the grant; the next one is not. */
 START_TEST(revoked)
 {
@@ -227,6 +368,12 @@ int main(void)
 		chain,
 		jumps,
 		given_back_twice,
+		response_late,
+		responses_reordered,
+		responses_held_at_the_end,
+		response_split,
+		buffer_given_twice,
+		packet_split,
 		revoked,
 	};
 

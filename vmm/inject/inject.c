@@ -12,13 +12,14 @@
 
 #include "devices/device.h"
 #include "devices/xenstore/local.h"
+#include "pvabi/grant_table.h"
 #include "vmm/inject/inject.h"
 #include "vmm/trace/trace.h"
 #include "vmm/vcpu.h"
 
-#define MAX_WAIT_NS 10000000000ull
-#define MAX_LATER   200000 /* events that wait */
-#define NS	    1000000000ull
+#define MAX_WAIT_NS	10000000000ull
+#define MAX_LATER	200000 /* events and grants that wait */
+#define NS		1000000000ull
 #define VIRTUAL_LOOK_NS 1000000ull /* virtual time tells nobody that it goes on */
 
 struct state {
@@ -30,10 +31,12 @@ struct state {
 	size_t replayed;    /* of its hits */
 };
 
+/* What is to come: an event, or the end of a backend's use of a grant. */
 struct later {
 	struct later *next;
 	uint64_t due; /* system time */
-	evtchn_port_t port;
+	bool is_grant, readonly;
+	uint32_t number; /* of the port or the grant */
 };
 
 struct injector {
@@ -49,7 +52,7 @@ struct injector {
 	pthread_cond_t changed;
 	struct state state[INJECT_MAX_RULES];
 	unsigned nr;
-	struct later *later; /* by time */
+	struct later *later, *last; /* by time */
 	unsigned nr_later;
 	FILE *log;
 	bool quit, started;
@@ -210,26 +213,55 @@ static void wait_ns(struct fault_host *h, uint64_t ns)
 	}
 }
 
-static void event_later(struct fault_host *h, evtchn_port_t port, uint64_t ns)
+static bool add_later(struct injector *in, uint64_t ns, const struct later *what)
 {
-	struct injector *in = (struct injector *)h;
 	struct later *l = malloc(sizeof(*l)), **p = &in->later;
 
 	if (!l)
-		return;
-	*l = (struct later){.due = clock_now(&in->guest->clock) + ns, .port = port};
+		return false;
+	*l = *what;
+	l->due = clock_now(&in->guest->clock) + ns;
 	pthread_mutex_lock(&in->lock);
-	if (in->nr_later < MAX_LATER) {
+	bool added = in->nr_later < MAX_LATER;
+	if (added) {
+		/* Most come in their order; a storm has many. */
+		if (in->last && in->last->due <= l->due)
+			p = &in->last->next;
 		while (*p && (*p)->due <= l->due)
 			p = &(*p)->next;
 		l->next = *p;
 		*p = l;
+		if (!l->next)
+			in->last = l;
 		in->nr_later++;
-		l = NULL;
 		pthread_cond_signal(&in->changed);
 	}
 	pthread_mutex_unlock(&in->lock);
-	free(l);
+	if (!added)
+		free(l);
+	return added;
+}
+
+static void event_later(struct fault_host *h, evtchn_port_t port, uint64_t ns)
+{
+	add_later((struct injector *)h, ns, &(struct later){.number = port});
+}
+
+static bool release_later(struct fault_host *h, uint32_t ref, bool readonly, uint64_t ns)
+{
+	return add_later((struct injector *)h, ns,
+			 &(struct later){.is_grant = true, .readonly = readonly, .number = ref});
+}
+
+static struct later *take_first(struct injector *in)
+{
+	struct later *l = in->later;
+
+	in->later = l->next;
+	if (!in->later)
+		in->last = NULL;
+	in->nr_later--;
+	return l;
 }
 
 /* ---- what comes by itself ---- */
@@ -285,8 +317,10 @@ static void carry_out(struct injector *in, const struct fault *f)
 		step_clock(in, fault_value(f, (int64_t)NS));
 		break;
 	case FAULT_STALL:
+	case FAULT_STEAL:
 		/* The vcpu's own thread does it when it leaves the guest. */
-		atomic_store(&in->guest->stall_ns, (uint64_t)fault_value(f, 100000000));
+		atomic_store(f->kind == FAULT_STALL ? &in->guest->stall_ns : &in->guest->steal_ns,
+			     (uint64_t)fault_value(f, 100000000));
 		if (in->guest->cpu[0])
 			cpu_kick(in->guest->cpu[0]);
 		break;
@@ -313,12 +347,13 @@ static uint64_t first_due(struct injector *in)
 static void run_due(struct injector *in, uint64_t now)
 {
 	while (in->later && in->later->due <= now) {
-		struct later *l = in->later;
+		struct later *l = take_first(in);
 
-		in->later = l->next;
-		in->nr_later--;
 		pthread_mutex_unlock(&in->lock);
-		fault_event(in->domain, l->port);
+		if (l->is_grant)
+			grant_backend_release(in->domain, l->number, l->readonly);
+		else
+			fault_event(in->domain, l->number);
 		free(l);
 		pthread_mutex_lock(&in->lock);
 	}
@@ -334,9 +369,12 @@ static void run_due(struct injector *in, uint64_t now)
 		struct trace_record rec = {
 			.end = now, .id = PROBE_tick, .vcpu = TRACE_NO_VCPU, .field = {n}};
 		struct fault f = s->rule.fault;
-		s->taken++;
+		uint64_t taken = ++s->taken;
+		char text[PROBE_MAX_BLOCK];
+		snprintf(text, sizeof(text), "%s", s->text);
 		log_hit(in, i, n, &rec);
 		pthread_mutex_unlock(&in->lock);
+		PROBE_HIT_BLOCK(in->domain, fault, text, strlen(text), i, taken);
 		carry_out(in, &f);
 		pthread_mutex_lock(&in->lock);
 	}
@@ -356,8 +394,8 @@ static void *injector_thread(void *arg)
 		}
 		/* System time runs as fast as the monotonic clock. */
 		uint64_t ns = in->guest->clock.is_virtual ? VIRTUAL_LOOK_NS
-			      : due - now < NS		   ? due - now
-							   : NS;
+			      : due - now < NS		  ? due - now
+							  : NS;
 		struct timespec t;
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		t.tv_nsec += (long)ns;
@@ -505,7 +543,10 @@ struct injector *injector_create(struct guest *g, struct event_loop *l, struct x
 	in->domain = g->domain;
 	in->loop = l;
 	in->xenstore = xs;
-	in->host = (struct fault_host){decide, event_later, wait_ns};
+	in->host = (struct fault_host){.decide = decide,
+				       .event_later = event_later,
+				       .release_later = release_later,
+				       .wait = wait_ns};
 	in->seed = o->has_seed ? o->seed : random_seed();
 	snprintf(in->path, sizeof(in->path), o->log ? "%s" : "%s.faults",
 		 o->log ? o->log : g->domain->name);
@@ -559,8 +600,12 @@ void injector_destroy(struct injector *in)
 		close(in->press_fd);
 	}
 	in->domain->fault_host = NULL;
-	for (struct later *l = in->later, *next; l; l = next) {
-		next = l->next;
+	/* No backend may hold a grant when all are gone. */
+	while (in->later) {
+		struct later *l = take_first(in);
+
+		if (l->is_grant)
+			grant_backend_release(in->domain, l->number, l->readonly);
 		free(l);
 	}
 	for (unsigned i = 0; i < in->nr; i++) {
