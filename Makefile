@@ -65,6 +65,7 @@ help:
 	@echo '                   and RUNS=20 that are made up with both it and our store'
 	@echo 'make oracle-pci    asks the PCI backend of a real Xen, and keeps its answers'
 	@echo 'make bench         what events and timers cost, beside the run before'
+	@echo 'make bench-trace   what a trace costs, off and on, and how many records a second it takes'
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-pci-memory  PCI functions in domains of 512 MiB to 6 GiB: where BARs and memory are'
@@ -165,6 +166,11 @@ check-vfio: needs-demo
 bench: needs-build
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/bench/events.sh
+
+.PHONY: bench-trace
+bench-trace: needs-test
+	@echo '== building' && $(QUIET_MAKE) all guests trace-programs >/dev/null
+	@test/bench/trace.sh
 
 # Ratios to QEMU and to no guest at all.
 bench-nested: needs-demo
@@ -330,6 +336,22 @@ $(BUILD)/test/unit/%_test: $(BUILD)/test/unit/%_test.o $(UNIT_COMMON) $(VMM_LIB)
 # Fuzzers: plain programs; best with SANITIZE=1.
 $(BUILD)/test/fuzz/%_fuzz: $(BUILD)/test/fuzz/%_fuzz.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+
+# What a trace costs. trace_cost_without has pvabi's objects without any probe.
+BENCH := $(BUILD)/test/bench
+NO_PROBES_LIB := $(BUILD)/no-probes/libpvabi.a
+$(BUILD)/no-probes/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DNO_PROBES -c -o $@ $<
+$(NO_PROBES_LIB): $(patsubst %.c,$(BUILD)/no-probes/%.o,$(PVABI_SRC))
+	rm -f $@ && ar rcs $@ $^
+$(BENCH)/%: $(BENCH)/%.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
+	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+$(BENCH)/trace_cost_without: $(BENCH)/trace_cost.o $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(NO_PROBES_LIB)
+	$(CC) $(SAN) -o $@ $< $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(NO_PROBES_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
+.PHONY: trace-programs
+trace-programs: $(addprefix $(BENCH)/trace_,cost cost_without rate)
+.SECONDARY: $(addprefix $(BENCH)/trace_,cost.o rate.o)
 
 # The PCI backend's, in two parts.
 PCI_FUZZ := $(BUILD)/test/fuzz/pci_fuzz

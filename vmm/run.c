@@ -564,6 +564,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		console_restore_terminal();
 		rc = run_outcome(r);
 		run_tell_faults(r);
+		run_tell_losses(r);
 		xenstore_domain_shut_down(r->xenstore, r->guest.domain->domid);
 		dump_core(r);
 		let_gdb_look(r);

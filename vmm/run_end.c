@@ -4,6 +4,7 @@
 #include "pvabi/grant_table.h"
 #include "vmm/report.h"
 #include "vmm/run_internal.h"
+#include "vmm/trace/trace.h"
 
 int run_outcome(struct run *r)
 {
@@ -73,6 +74,22 @@ void run_fill_result(const struct run *r, struct run_result *result)
 	result->shutdown_code = d->shutdown_code;
 }
 
+/* Whoever reads the trace is not to take it for the whole. */
+void run_tell_losses(struct run *r)
+{
+	struct trace_counts c;
+	char text[160];
+
+	tracer_counts(r->guest.tracer, &c);
+	if (!c.lost)
+		return;
+	snprintf(text, sizeof(text),
+		 "%llu records of the trace were lost, beside %llu that were not: too many at a "
+		 "time; ask for less",
+		 (unsigned long long)c.lost, (unsigned long long)c.records);
+	run_say(r, LOG_WARN, text);
+}
+
 void run_tell_faults(struct run *r)
 {
 	const char *path;
@@ -84,8 +101,8 @@ void run_tell_faults(struct run *r)
 	if (n)
 		snprintf(text, sizeof(text),
 			 "%llu faults were injected (seed %llu); again with --replay %.300s",
-			 (unsigned long long)n, (unsigned long long)injector_seed(r->guest.injector),
-			 path);
+			 (unsigned long long)n,
+			 (unsigned long long)injector_seed(r->guest.injector), path);
 	else
 		snprintf(text, sizeof(text), "no fault was injected: nothing matched the rules");
 	run_say(r, LOG_WARN, text);

@@ -75,6 +75,7 @@ int run_outcome(struct run *r);
 const char *run_how_it_ended(const struct run *r);
 /* How many faults were injected, and how to have them again. */
 void run_tell_faults(struct run *r);
+void run_tell_losses(struct run *r);
 /* When the backends are gone. */
 void run_check_grants(struct run *r);
 void run_fill_result(const struct run *r, struct run_result *result);

@@ -10,6 +10,7 @@
 #include "vmm/resident/resident.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
+#include "vmm/trace/trace.h"
 
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
@@ -19,6 +20,7 @@ struct counts {
 	unsigned grants; /* in use */
 	bool has_resident;
 	struct resident_counts resident;
+	struct trace_counts trace;
 };
 
 static const char *const exit_names[NR_CPU_EXITS] = {
@@ -146,6 +148,9 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 	fprintf(f, "  grants in use at the end %8u\n", n->grants);
 	if (n->strays)
 		fprintf(f, "  entries at a wrong place %10lu\n", (unsigned long)n->strays);
+	if (n->trace.records || n->trace.lost)
+		fprintf(f, "  records of traces %15lu, lost %lu\n", (unsigned long)n->trace.records,
+			(unsigned long)n->trace.lost);
 	guest_devices_text(f, devices);
 	fprintf(f, "  kernel read and unpacked %10lu us\n",
 		(unsigned long)(t->load_end - t->load_start) / 1000);
@@ -211,6 +216,8 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 			       : 0);
 	fprintf(f, "  \"strays\": %lu,\n  \"grants_in_use\": %u,\n", (unsigned long)n->strays,
 		n->grants);
+	fprintf(f, "  \"trace\": {\"records\": %lu, \"lost\": %lu},\n",
+		(unsigned long)n->trace.records, (unsigned long)n->trace.lost);
 	guest_devices_json(f, devices);
 	fprintf(f, "  \"resident_kib\": %lu,\n  \"resident_guest_kib\": %lu\n}\n",
 		(unsigned long)all, (unsigned long)guest);
@@ -223,6 +230,7 @@ int stats_print(const struct guest *g, const struct run_times *t, const char *pa
 	uint64_t all, guest;
 
 	collect(g, &n);
+	tracer_counts(g->tracer, &n.trace);
 	resident(g, &all, &guest);
 	if (!path) {
 		print_text(stderr, &n, &g->devices, t, all, guest);

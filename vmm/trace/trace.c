@@ -351,6 +351,7 @@ bool tracer_is_over(struct tracer *t, int session)
 void tracer_counts(struct tracer *t, struct trace_counts *c)
 {
 	pthread_mutex_lock(&t->lock);
+	drain(t, TRACE_ENDED);
 	*c = (struct trace_counts){t->records, t->lost};
 	pthread_mutex_unlock(&t->lock);
 }

@@ -70,6 +70,7 @@ bool tracer_is_over(struct tracer *t, int session);
 struct trace_counts {
 	uint64_t records, lost;
 };
+/* Of all sessions until now. */
 void tracer_counts(struct tracer *t, struct trace_counts *c);
 
 /* ---- sinks: trace_text.c, trace_json.c, trace_ctf.c ---- */
