@@ -216,7 +216,8 @@ check-pci-memory: needs-test
 .PHONY: check-scenarios
 check-scenarios: needs-test
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
-	@test/lib/run-suites "test/linux/scenarios.sh all"
+	@rm -f cache/bench/scenarios
+	@test/lib/run-suites "test/linux/scenarios.sh all"; status=$$?; cat cache/bench/scenarios 2>/dev/null; exit $$status
 
 # A disk is attached to a running guest and detached, many times.
 .PHONY: check-hotplug

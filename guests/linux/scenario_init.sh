@@ -1,15 +1,11 @@
 # What scripts of scenarios have at hand, in the guest.
 
-# load NAME: a module, and what it needs.
+# load NAME: a module, and what it needs; what is loaded already stays so.
 load() {
   local m n=${1%.ko}
-  if [ -f "/modules/$n.order" ]; then
-    for m in $(cat "/modules/$n.order"); do
-      grep -q "^$(echo "${m%.ko}" | tr - _) " /proc/modules || insmod "/modules/$m"
-    done
-  else
-    insmod "/modules/$n.ko"
-  fi
+  for m in $(cat "/modules/$n.order" 2>/dev/null || echo "$n.ko"); do
+    grep -q "^$(echo "${m%.ko}" | tr - _) " /proc/modules || insmod "/modules/$m"
+  done
 }
 
 # wait_for COMMAND [SECONDS, 120]: until it succeeds; says FAIL when it never does.

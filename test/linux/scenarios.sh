@@ -31,8 +31,12 @@ x() { # OPERANDS...: its report is in out
 results() { sed -n 's/^\(ok\|not ok\) [0-9]* - /\1 /p' "$work/out"; }
 
 if [ "${1:-}" = all ]; then
+  begin=$SECONDS
   x -k "${KEEP:-$work/kept}" test/scenarios
   status=$?
+  seconds=$((SECONDS - begin)) n=$(results | grep -vc '# SKIP')
+  mkdir -p cache/bench
+  echo "$n scenarios in $seconds s on $(nproc) processors: $((n * 60 / (seconds > 0 ? seconds : 1))) a minute" >cache/bench/scenarios
   # What is known to fail, and does, is as it should be.
   results | sed 's/^ok /ok - scenario /; s/^not ok \(.*# TODO\)/ok - scenario \1/; s/^not ok /not ok - scenario /'
   grep -E '^#|^  (message|at|kept):' "$work/out" | sed 's/^/# /'
@@ -192,6 +196,16 @@ verdict $? "JUnit XML"
 x --matrix 'p2m=identity|shuffle:5,memory=32|64' "$work/pass/all-kinds.scn"
 [ $? = 0 ] && [ "$(results | grep -c '^ok all-kinds \[memory=[36][24] p2m=[a-z:5]*\]')" = 4 ]
 verdict $? "a matrix is a product"
+
+# Two files of one name run beside each other, with a disk each.
+mkdir "$work/same" "$work/same/a" "$work/same/b"
+for d in a b; do
+  printf 'title of folder %s\nguest small:start_info\nmemory 32\ndisk xvda 1M\nexpect console never %s\n' $d $d >"$work/same/$d/one.scn"
+done
+x -j 2 -k "$work/kept-same" "$work/same/a" "$work/same/b"
+[ $? = 1 ] && grep -qF "kept: \"$work/kept-same/one\"" "$work/out" && grep -qF "kept: \"$work/kept-same/one~2\"" "$work/out" &&
+  [ -s "$work/kept-same/one/console.log" ] && [ -s "$work/kept-same/one~2/console.log" ]
+verdict $? "scenarios of the same name do not share a folder"
 
 # ---- Ctrl-C: all children end ----
 printf 'title stays\nguest small:start_info\nmemory 32\noption --paused\nexpect console never\n' >"$work/stays.scn"

@@ -201,17 +201,28 @@ static void on_over(void *arg, const struct scenario_job *j)
 	}
 }
 
-/* A file's name of a job's. */
-static char *folder_of(const char *keep, const char *name)
+/* A file's name of a job's; again > 1: of another of the same name. */
+static char *folder_of(const char *keep, const char *name, unsigned again)
 {
 	char *p;
 
-	if (asprintf(&p, "%s/%s", keep, name) < 0)
+	if ((again > 1 ? asprintf(&p, "%s/%s~%u", keep, name, again)
+		       : asprintf(&p, "%s/%s", keep, name)) < 0)
 		return NULL;
 	for (char *c = p + strlen(keep) + 1; *c; c++)
 		if (*c == '/' || *c == ' ' || *c == '[' || *c == ']')
 			*c = '_';
 	return p;
+}
+
+/* Folders of scenarios may have files of the same name: which of them is scenario i? */
+static unsigned namesake(const struct scenarios *all, unsigned i)
+{
+	unsigned n = 1;
+
+	for (unsigned k = 0; k < i; k++)
+		n += !strcmp(all->s[k]->name, all->s[i]->name);
+	return n;
 }
 
 static int make_jobs(struct runner *r, const struct scenarios *all, const struct matrix *m,
@@ -236,7 +247,7 @@ static int make_jobs(struct runner *r, const struct scenarios *all, const struct
 		variant_name(&j->v, variant, sizeof(variant));
 		n = *variant ? asprintf(&j->name, "%s [%s]", j->s->name, variant)
 			     : asprintf(&j->name, "%s", j->s->name);
-		j->dir = n < 0 ? NULL : folder_of(r->keep, j->name);
+		j->dir = n < 0 ? NULL : folder_of(r->keep, j->name, namesake(all, i / points));
 		j->result = &results[i];
 		if (!j->dir)
 			return error_set(err, -ENOMEM, "out of memory");
