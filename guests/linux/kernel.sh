@@ -5,6 +5,7 @@
 # `modules`, prints the folder that holds lib/modules instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/lib/backports.sh
 
 flavour=${1:?usage: kernel.sh cloud|amd64|6.12 [modules]}
 dir=cache/kernel/$flavour
@@ -25,18 +26,7 @@ if [ ! -e "$dir/done" ]; then
       apt-get download "$(apt-cache depends "$meta" | awk '/Depends: linux-image-/ {print $2; exit}')"
       ;;
     6.12)
-      # From backports, through a private apt state: the system's own is not touched.
-      mirror() { apt-get indextargets --format '$(SITE)' Release=bookworm Created-By=Packages |
-        grep -m 1 . || apt-get indextargets --format '$(RELEASE) $(SITE)' | awk '$1 == "bookworm" {print $2; exit}'; }
-      site=$(mirror) || true
-      [ -n "$site" ] || { apt-get update; site=$(mirror); }
-      key=/usr/share/keyrings/debian-archive-keyring.gpg
-      state=$PWD/../apt
-      mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-      echo "deb [signed-by=$key] $site bookworm-backports main" >"$state/sources.list"
-      apt_private=(-o "Dir::Etc::sourcelist=$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache" -o APT::Get::List-Cleanup=0)
-      apt-get "${apt_private[@]}" update >/dev/null
+      backports_apt "$PWD/../apt"
       p=$(apt-cache "${apt_private[@]}" search '^linux-image-6\.12.*amd64' |
         awk '{print $1}' | grep -Ev 'cloud|rt-|dbg|unsigned' | sort -V | tail -n 1)
       [ -n "$p" ] || { echo "no 6.12 kernel in bookworm-backports" >&2; exit 1; }
