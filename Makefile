@@ -51,7 +51,7 @@ XENOLITH := xenolith
 endif
 
 .PHONY: all unit stress clean help demo check check-nested check-kills check-matrix check-debian
-.PHONY: check-nested-matrix check-soak bench bench-nested oracle oracle-xenstore needs-build needs-demo needs-test
+.PHONY: check-nested-matrix check-soak bench bench-events bench-nested oracle oracle-xenstore needs-build needs-demo needs-test
 all: $(XENOLITH) libxenstore
 
 help:
@@ -64,7 +64,9 @@ help:
 	@echo 'make oracle-xenstore  holds the conversations of test/xenstore with the real xenstored,'
 	@echo '                   and RUNS=20 that are made up with both it and our store'
 	@echo 'make oracle-pci    asks the PCI backend of a real Xen, and keeps its answers'
-	@echo 'make bench         what events and timers cost, beside the run before'
+	@echo 'make bench         this program beside real Xen, QEMU with xen-shim and bare Linux: a table,'
+	@echo '                   build/bench.json, build/bench.svg (ROUNDS=3; BASE=file.json: what got worse)'
+	@echo 'make bench-events  what events and timers cost, beside the run before'
 	@echo 'make bench-trace   what a trace costs, off and on, and how many records a second it takes'
 	@echo 'make bench-nested  disk and network beside QEMU, on an emulated KVM host (ROUNDS=3 HOST=6.1|6.12)'
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
@@ -106,6 +108,7 @@ demo: needs-demo
 # What `make check` runs, in this order.
 CHECK_SUITES := \
 	test/lib/unit.sh \
+	test/bench/table_test.sh \
 	"test/cli/cli_test.sh ./xenolith" \
 	"test/cli/create_test.sh ./xenolith" \
 	test/lib/valgrind.sh \
@@ -162,8 +165,14 @@ check-vfio: needs-demo
 	@echo '== building' && $(QUIET_MAKE) all >/dev/null
 	@test/lib/run-suites "test/nested/vfio.sh 6.1" "test/nested/vfio.sh 6.12"
 
+# The same guest under real Xen, under QEMU and under this program, by turns. README.md, "Figures".
+bench: needs-demo
+	@test/lib/needs.sh nested bench-table
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
+	@BASE='$(BASE)' ONLY='$(or $(ONLY),kvm xen nested)' test/bench/all.sh $(or $(ROUNDS),3)
+
 # Figures, beside those of the run before.
-bench: needs-build
+bench-events: needs-build
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@test/bench/events.sh
 

@@ -214,6 +214,8 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 						 (t->load_end - t->load_start)) /
 					 1000
 			       : 0);
+	/* CLOCK_MONOTONIC, for who knows when the program was started. */
+	fprintf(f, "  \"first_entry_ns\": %lu,\n", (unsigned long)n->first_entry);
 	fprintf(f, "  \"strays\": %lu,\n  \"grants_in_use\": %u,\n", (unsigned long)n->strays,
 		n->grants);
 	fprintf(f, "  \"trace\": {\"records\": %lu, \"lost\": %lu},\n",

@@ -2,9 +2,11 @@
  * TCP both ways, every byte looked at:
  *   netbench serve PORT                  answers any number of clients, one at a time
  *   netbench ADDRESS PORT up|down MB     sends or receives that much; prints one line
+ *   netbench ADDRESS PORT rr COUNT       small requests, each answered before the next
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +19,10 @@
 
 #define CHUNK (1u << 20)
 
+#define REQUEST 64 /* bytes, and of its answer */
+
 struct order {
-	char direction; /* of the client: 'u' or 'd' */
+	char direction; /* of the client: 'u' or 'd'; 'r': requests, as many as `chunks` */
 	uint32_t chunks;
 } __attribute__((packed));
 
@@ -86,6 +90,32 @@ static bool receive_all(int fd, uint32_t chunks)
 	return ok;
 }
 
+static bool answer_all(int fd, uint32_t requests)
+{
+	char buffer[REQUEST];
+
+	while (requests--)
+		if (!whole(read, fd, buffer, REQUEST) || !whole(put, fd, buffer, REQUEST))
+			return false;
+	return true;
+}
+
+static bool ask_all(int fd, uint32_t requests)
+{
+	char buffer[REQUEST], answer[REQUEST];
+
+	for (uint32_t i = 0; i < requests; i++) {
+		memset(buffer, (int)i, REQUEST);
+		if (!whole(put, fd, buffer, REQUEST) || !whole(read, fd, answer, REQUEST))
+			return false;
+		if (memcmp(buffer, answer, REQUEST)) {
+			fprintf(stderr, "netbench: answer %u is wrong\n", i);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void serve(unsigned port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -100,7 +130,9 @@ static void serve(unsigned port)
 		if (fd < 0)
 			die("accept");
 		if (whole(read, fd, &o, sizeof(o)))
-			(o.direction == 'u' ? receive_all : send_all)(fd, ntohl(o.chunks));
+			(o.direction == 'r'   ? answer_all
+			 : o.direction == 'u' ? receive_all
+					      : send_all)(fd, ntohl(o.chunks));
 		close(fd);
 	}
 }
@@ -118,13 +150,14 @@ int main(int argc, char **argv)
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	struct order o;
 	double took;
-	int s;
+	int s, one = 1;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		serve(atoi(argv[2]));
 	if (argc != 5 || !inet_aton(argv[1], &a.sin_addr) || atoi(argv[4]) <= 0) {
-		fprintf(stderr, "usage: netbench serve PORT | ADDRESS PORT up|down MB\n");
+		fprintf(stderr, "usage: netbench serve PORT | ADDRESS PORT up|down MB | ADDRESS "
+				"PORT rr COUNT\n");
 		return 2;
 	}
 	a.sin_port = htons(atoi(argv[2]));
@@ -132,11 +165,20 @@ int main(int argc, char **argv)
 	s = socket(AF_INET, SOCK_STREAM, 0);
 	if (s < 0 || connect(s, (struct sockaddr *)&a, sizeof(a)))
 		die("connect");
+	/* A request is not held back for the acknowledgement of the one before. */
+	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	took = seconds();
 	if (!whole(put, s, &o, sizeof(o)) ||
-	    !(o.direction == 'u' ? send_all : receive_all)(s, ntohl(o.chunks)))
+	    !(o.direction == 'r'   ? ask_all
+	      : o.direction == 'u' ? send_all
+				   : receive_all)(s, ntohl(o.chunks)))
 		die("a transfer");
 	took = seconds() - took;
+	if (o.direction == 'r') {
+		printf("NET tcp-rr %u %s: %.2f per s, %.2f MB/s\n", REQUEST, argv[4],
+		       atoi(argv[4]) / took, atoi(argv[4]) / took * REQUEST / 1e6);
+		return 0;
+	}
 	printf("NET tcp-%s %u %s: %.2f per s, %.2f MB/s\n", argv[3], CHUNK, argv[4],
 	       atoi(argv[4]) / took, atoi(argv[4]) / took * (CHUNK / 1e6));
 	return 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: needs.sh GROUP...
-# Groups: build (to compile), demo (to boot a kernel), test, bench (with fio),
+# Groups: build (to compile), demo (to boot a kernel), test, bench (with fio), bench-table,
 # nested, debian (to install a whole system).
 set -euo pipefail
 
@@ -14,6 +14,7 @@ declare -A groups=(
           e2fsprogs fdisk dosfstools mtools procps babeltrace2 pciutils gcc-12 gdb binutils crash"
   [debian]="debootstrap debian-archive-keyring fdisk e2fsprogs python3"
   [bench]="fio e2fsprogs"
+  [bench-table]="make python3"
   [nested]="qemu-system-x86 xz-utils zstd busybox-static cpio gzip gdb"
 )
 
