@@ -41,10 +41,11 @@ ours() { # NAME FOLDER XENOLITH WATCH MONITOR
   echo "COLUMN $1"
   rm -f $2/stats
   export XDG_RUNTIME_DIR=$2
-  $4 -l 300 -b 150 -g 512 -s $2/stats -q $2/xenolith/bench/control.sock $3 run --name bench --quiet --memory 512 --vcpus 1 --monitor $5 \
+  $4 -l 420 -b 240 -g 512 -s $2/stats -q $2/xenolith/bench/control.sock $3 run --name bench --quiet --memory 512 --vcpus 1 --monitor $5 \
     --stats=$2/stats --disk "$2/disk,raw,xvda,rw" --vif "" --ramdisk $2/rd.gz --cmdline "console=hvc0 quiet panic=-1" $2/vmlinux
   echo "COLUMN $1 small"
-  $4 -l 90 -b 60 $3 run --quiet --memory 64 --vcpus 4 --monitor $5 --cmdline scale=40 $2/small
+  rm -f $2/stats
+  $4 -l 120 -b 60 -s $2/stats $3 run --quiet --memory 64 --vcpus 4 --monitor $5 --stats=$2/stats --cmdline scale=40 $2/small
 }
 END
 eval "$ours_functions"
@@ -140,7 +141,7 @@ INIT
 }
 
 nested_round() { # LOG
-  local kernel deadline=$((SECONDS + ${NESTED_LIMIT:-1200})) qemu seen=
+  local kernel deadline=$((SECONDS + ${NESTED_LIMIT:-1500})) qemu seen=
   kernel=$(guests/linux/kernel.sh 6.12) || return 1
   nested_command "$kernel" "$work/initrd"
   "${nested_qemu[@]}" -m 2560 -serial stdio </dev/null >"$1" 2>&1 &

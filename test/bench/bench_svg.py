@@ -47,7 +47,7 @@ def draw(data):
                 continue
             a, b = sorted((x_of(1), x_of(by[c])))
             out.append(f'<rect x="{a:.1f}" y="{y}" width="{max(b - a, 1.5):.1f}" height="{BAR - 2}" fill="{colour}"/>')
-            out.append(text(LEFT + WIDTH + 8, y + 9, f"{by[c]:.2f}", f'fill="{colour}"'))
+            out.append(text(LEFT + WIDTH + 8, y + 9, f"{by[c]:.2f}", 'fill="#333"'))
             y += BAR
         y = max(y, TOP) + GAP + (BAR if len(by) < 2 else 0)
     lines = []
@@ -55,7 +55,7 @@ def draw(data):
         x = x_of(2.0**octave)
         lines.append(f'<line x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{y}" stroke="{"#000" if not octave else "#ddd"}"/>')
         lines.append(text(x, TOP - 12, f"{2 ** octave if octave >= 0 else '1/' + str(2 ** -octave)}", 'text-anchor="middle"'))
-    legend = [text(8, 18, "Time taken as a ratio (logarithmic): left is faster", 'font-size="14"')]
+    legend = [text(8, 18, "Time taken, or memory, as a ratio (logarithmic): left is better. Columns of one place compare with each other.", 'font-size="14"')]
     for i, ((c, *_), colour) in enumerate(zip(COLUMNS, COLOURS)):
         x, ly = 8 + i % 4 * 215, 30 + i // 4 * 16
         legend.append(f'<rect x="{x}" y="{ly}" width="10" height="10" fill="{colour}"/>')
