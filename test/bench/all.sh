@@ -15,8 +15,13 @@ out=${OUT:-build}
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "ROUNDS is a number from 1, not '$rounds'" >&2; exit 2; }
 if [ -n "${BASE:-}" ] && ! test/bench/table.py check "$BASE"; then exit 2; fi
 work=$(mktemp -d)
+# It may be the file that is written.
+[ -z "${BASE:-}" ] || cp "$BASE" "$work/base" || exit 1
 pids=()
 trap 'for p in "${pids[@]}"; do kill -KILL "$p" 2>/dev/null; done; rm -rf "$work"' EXIT
+# Ctrl-C: the table of what was measured until then.
+stop=
+trap 'stop=1' INT
 say() { printf '== %3d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2; }
 
 say "what is needed"
@@ -51,32 +56,34 @@ END
 eval "$ours_functions"
 cp build/guests/bench "$work/small"
 
-kvm_round() { # OUT
+kvm_round() { # LOG
   local monitor
-  if [ ! -w /dev/kvm ]; then
-    printf 'COLUMN kvm-%s\nLOG no usable /dev/kvm here\n' forward resident
-    return
-  fi
   for monitor in forward resident; do
+    if [ ! -w /dev/kvm ]; then
+      printf 'COLUMN kvm-%s\nLOG no usable /dev/kvm here\n' $monitor
+      continue
+    fi
     say "round $round: this program on /dev/kvm, $monitor"
     ours kvm-$monitor "$work" ./xenolith "$work/watch" $monitor
-  done
+  done >"$1"
 }
 
 # Real Xen, the guest as its dom0, on the same emulator as the nested host.
-xen_round() {
-  local xen machine
-  xen=$(test/oracle/xen.sh) || { printf 'COLUMN xen\nLOG no packages of Xen\n'; return; }
-  machine="qemu-system-x86_64 -accel tcg,thread=single -cpu max,-smap,-smep,-cx16 -display none -serial stdio -monitor none -no-reboot -kernel $xen/xen"
+xen_round() { # LOG
+  local xen
+  xen=$(test/oracle/xen.sh) || { printf 'COLUMN xen\nLOG no packages of Xen\n' >"$1"; return; }
+  local machine=(qemu-system-x86_64 -accel tcg,thread=single -cpu max,-smap,-smep,-cx16 -smp 1
+    -display none -serial stdio -monitor none -no-reboot -kernel "$xen/xen")
+  local console="console=com1 com1=115200,8n1 loglvl=error"
   say "round $round: real Xen"
-  echo "COLUMN xen"
-  # shellcheck disable=SC2086
-  "$work/watch" -l 240 -b 120 $machine -smp 1 -m 1024 -initrd "$work/vmlinux $cmdline alone,$work/rd.gz" \
-    -append "console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 loglvl=error"
-  echo "COLUMN xen small"
-  # shellcheck disable=SC2086
-  "$work/watch" -l 90 -b 60 $machine -smp 1 -m 512 -initrd "$work/small scale=40" \
-    -append "console=com1 com1=115200,8n1 dom0_mem=128M dom0_max_vcpus=4 loglvl=error"
+  {
+    echo "COLUMN xen"
+    "$work/watch" -l 300 -b 180 "${machine[@]}" -m 1024 -initrd "$work/vmlinux $cmdline alone,$work/rd.gz" \
+      -append "$console dom0_mem=512M,max:512M dom0_max_vcpus=1"
+    echo "COLUMN xen small"
+    "$work/watch" -l 90 -b 60 "${machine[@]}" -m 512 -initrd "$work/small scale=40" \
+      -append "$console dom0_mem=128M dom0_max_vcpus=4"
+  } >"$1"
 }
 
 # The nested host: all that it needs in an initramfs.
@@ -147,7 +154,7 @@ nested_round() { # LOG
   "${nested_qemu[@]}" -m 2560 -serial stdio </dev/null >"$1" 2>&1 &
   qemu=$!
   pids+=($qemu)
-  while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do
+  while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ] && [ -z "$stop" ]; do
     sleep 2
     now=$(grep -a '^COLUMN' "$1" | tail -n 1 | tr -d '\r')
     [ "$now" = "$seen" ] || say "round $round: nested host, ${now#COLUMN }"
@@ -168,14 +175,15 @@ if [[ $have = *" kvm "* ]]; then
   disown
 fi
 for round in $(seq "$rounds"); do
-  [[ $have = *" kvm "* ]] && kvm_round >"$logs/kvm.$round"
-  [[ $have = *" xen "* ]] && xen_round >"$logs/xen.$round"
-  [[ $have = *" nested "* ]] && nested_round "$logs/nested.$round"
+  for part in kvm xen nested; do
+    [[ -z $stop && $have = *" $part "* ]] && "${part}_round" "$logs/$part.$round"
+  done
 done
+[ -z "$stop" ] || say "stopped: the table has what was measured until now"
 echo "LOAD_END $(cut -d' ' -f1-3 /proc/loadavg)" >>"$logs/about"
 mkdir -p "$out"
 test/bench/table.py make "$logs" >"$out/bench.json.new" && mv "$out/bench.json.new" "$out/bench.json" || exit 1
 test/bench/table.py svg "$out/bench.json" >"$out/bench.svg" || exit 1
 test/bench/table.py text "$out/bench.json"
-[ -z "${BASE:-}" ] || test/bench/table.py compare "$BASE" "$out/bench.json"
+[ -z "${BASE:-}" ] || test/bench/table.py compare "$work/base" "$out/bench.json"
 say "$out/bench.json, $out/bench.svg; logs in $logs"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The table of `make bench`, made of logs that never change (fixtures): what is read of them, the text,
-# what a comparison with an earlier run names, the picture. Prints TAP.
+# what a comparison with an earlier run names, the picture; and what watches the guests. Prints TAP.
 set -u
 cd "$(dirname "$0")/../.."
 f=test/bench/fixtures
@@ -45,3 +45,21 @@ verdict $? "and make bench BASE=... refuses it before it measures"
 test/bench/all.sh 0 >"$work/got" 2>"$work/err"
 [ $? = 2 ]
 verdict $? "no rounds are refused"
+
+# What watches the guests, with a shell for a guest.
+${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O1 -o "$work/watch" test/bench/watch.c || echo "not ok - table: watch is compiled"
+watched() { # STATUS NAME ARGUMENT...
+  local status=$1 name=$2
+  shift 2
+  "$work/watch" "$@" >"$work/got" 2>&1
+  verdict $(($? != status)) "watch: $name"
+}
+watched 0 "a guest that is done" sh -c 'echo MARK init; echo noise; printf "BENCH x 1 us\r\nMARK done"; exit 3'
+grep -q '^EXEC [0-9]*$' "$work/got" && grep -qE '^AT [0-9]+ BENCH x 1 us$' "$work/got" && grep -q '^LOG noise$' "$work/got" &&
+  grep -q '^END 3$' "$work/got"
+verdict $? "watch: its lines with their times, others, its status"
+watched 2 "one that never boots is ended" -b 1 sleep 60
+grep -q '^END killed$' "$work/got"
+verdict $? "watch: and that is said"
+watched 1 "one that boots and ends before it is done" sh -c 'echo MARK init'
+watched 1 "one that takes too long is ended" -l 1 sh -c 'echo MARK init; exec sleep 60'
