@@ -39,7 +39,8 @@ static struct trace_record hypercall(unsigned nr, uint64_t a0, long result, cons
 				 .field = {nr, a0, 0x1234, 0, 0, 0, 0, (uint64_t)result},
 				 .block_size = (uint8_t)size};
 
-	memcpy(r.block, block, size);
+	if (size)
+		memcpy(r.block, block, size);
 	return r;
 }
 

@@ -99,10 +99,10 @@ static int read_condition(struct clause *c, const char *text, size_t len, struct
 	k->number = *k->value == '-' ? (uint64_t)strtoll(k->value, &end, 0)
 				     : strtoull(k->value, &end, 0);
 	k->is_number = *k->value && !*end && !errno;
+	c->nr++; /* with a value to be freed */
 	if (strchr("<>", k->op[0]) && !k->is_number)
 		return error_set(err, -EINVAL, "'%.*s': '%s' is no number", (int)len, text,
 				 k->value);
-	c->nr++;
 	return 0;
 }
 
