@@ -96,11 +96,12 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 	return 0;
 }
 
-#define STORM_NS 100000ull
+#define STORM_NS  100000ull
 #define STORM_MAX 100000
 
-/* True: the event does not come now. */
-static bool event_faulty(struct domain *d, evtchn_port_t port, const struct fault *f)
+/* True: the event does not come now. Out of line, for those that do. */
+__attribute__((noinline, cold)) static bool event_faulty(struct domain *d, evtchn_port_t port,
+							 const struct fault *f)
 {
 	struct fault_host *h = d->fault_host;
 	int64_t n = fault_value(f, 1000000);

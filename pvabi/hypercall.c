@@ -198,9 +198,10 @@ static long call(struct vcpu *v, const struct hypercall *hc, uint64_t nr, const 
 	return hc->flags & HC_SETS_REGS ? (long)v->regs.rax : rc;
 }
 
-/* The block is read by itself: as the guest gave it, or with what was answered in it. */
-static long probed_call(struct vcpu *v, const struct hypercall *hc, uint64_t nr,
-			const uint64_t *args)
+/* The block is read by itself: as the guest gave it, or with what was answered in it. Out of line:
+ * calls that nobody asks about are not to have its frame. */
+__attribute__((noinline, cold)) static long probed_call(struct vcpu *v, const struct hypercall *hc,
+							uint64_t nr, const uint64_t *args)
 {
 	const struct subop *s = hc && hc->subops ? subop_find(v, hc, args[0]) : NULL;
 	/* Of a family of our own telling: the first element of its list. */

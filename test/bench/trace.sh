@@ -18,7 +18,7 @@ trap 'rm -rf "$work"' EXIT
 status=0
 
 note() { echo "$1 $2" >>"$work/now"; }
-then() { awk -v n="$1" '$1 == n {print $2; f = 1} END {if (!f) print "-"}' "$last" 2>/dev/null || echo -; }
+before() { awk -v n="$1" '$1 == n {print $2; f = 1} END {if (!f) print "-"}' "$last" 2>/dev/null || echo -; }
 ratio() { awk "BEGIN {if ($2 > 0) printf \"%.2f\", $1 / $2; else print \"-\"}"; }
 least() { sort -n | head -n 1; }
 
@@ -40,8 +40,9 @@ if command -v valgrind >/dev/null; then
   for kind in hypercall event; do
     none=$(instructions trace_cost_without $kind) off=$(instructions trace_cost $kind)
     [ "$none" -gt 0 ] && [ "$off" -gt 0 ] || { echo "$kind: no count from valgrind"; status=1; continue; }
-    printf '%-12s %12s %12s %8s %8s\n' $kind "$none" "$off" "$(ratio "$off" "$none")" "$(then "instructions-$kind")"
+    printf '%-12s %12s %12s %8s %8s\n' $kind "$none" "$off" "$(ratio "$off" "$none")" "$(before "instructions-$kind")"
     note "instructions-$kind" "$(ratio "$off" "$none")"
+    more="${more:+$more, }$((off - none)) $kind"
   done
 else
   echo "== valgrind is not installed: no count of instructions"
@@ -56,7 +57,7 @@ printf '%-12s %10s %14s %8s %14s %8s\n' "" off "one category" last all last
 for kind in hypercall event; do
   off=$(cost $kind)
   one=$(ratio "$(cost $kind $kind)" "$off") all=$(ratio "$(cost $kind all)" "$off")
-  printf '%-12s %10s %14s %8s %14s %8s\n' $kind "$off" "$one" "$(then "time-$kind-one")" "$all" "$(then "time-$kind-all")"
+  printf '%-12s %10s %14s %8s %14s %8s\n' $kind "$off" "$one" "$(before "time-$kind-one")" "$all" "$(before "time-$kind-all")"
   note "time-$kind-one" "$one"
   note "time-$kind-all" "$all"
 done
@@ -83,10 +84,11 @@ if [ -w /dev/kvm ]; then
   rm -f "$work/trace"
   printf '%-14s %10s %10s %10s %10s %10s %8s\n' "" exits "hypercall" "event" records lost "last"
   printf '%-14s %10s %7s ns %7s ns %10s %10s\n' off "$(of off exits)" "$(of off hypercall)" "$(of off event)" - -
+  [ -z "${more:-}" ] || echo "(of which the probes that nobody asks for are, in instructions: $more)"
   for t in one all; do
     e=$(ratio "$(of $t exits)" "$(of off exits)") h=$(ratio "$(of $t hypercall)" "$(of off hypercall)") v=$(ratio "$(of $t event)" "$(of off event)")
     printf '%-14s %10s %10s %10s %10s %10s %8s\n' "$([ $t = one ] && echo "event, ratio" || echo "all, ratio")" "$e" "$h" "$v" \
-      "$(of $t records)" "$(most $t lost)" "$(then "guest-$t-hypercall")"
+      "$(of $t records)" "$(most $t lost)" "$(before "guest-$t-hypercall")"
     note "guest-$t-exits" "$e"
     note "guest-$t-hypercall" "$h"
     note "guest-$t-event" "$v"
@@ -107,7 +109,7 @@ for format in raw ctf text json; do
   best=$(awk '$3 == 0 {r = $1 " " $2 " " $3} END {print r}' "$work/rates")
   next=$(awk '$3 > 0 {print $1 ": " $3 " lost of " $2 + $3}' "$work/rates" | head -n 1)
   read -r rate records lost <<<"${best:-0 0 -}"
-  printf '%-6s %12s %8s %12s   %s\n' $format "$rate" "$lost" "$(then "rate-$format")" "${next:-not kept by this machine}"
+  printf '%-6s %12s %8s %12s   %s\n' $format "$rate" "$lost" "$(before "rate-$format")" "${next:-not kept by this machine}"
   note "rate-$format" "$rate"
 done
 mkdir -p "${last%/*}" && cp "$work/now" "$last"
