@@ -8,17 +8,13 @@
 #include <string.h>
 
 #include "pvabi/grant_table.h"
+#include "pvabi/m2p.h"
 
 /* Frames beyond RAM, but for its own, that the M2P must also be able to name: the
  * rest of the heap, the host's monitor, an alignment gap. */
 #define M2P_SLACK_FRAMES (1ul << 16)
 
 #define M2P_PER_FRAME (PAGE_SIZE / sizeof(uint64_t))
-
-static uint64_t m2p_frames(uint64_t entries)
-{
-	return (entries + M2P_PER_FRAME - 1) / M2P_PER_FRAME;
-}
 
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus, const struct grant_limits *grants)
 {
@@ -43,28 +39,6 @@ uint64_t heap_alloc(struct domain *d, uint64_t nr, uint64_t align)
 	d->heap_next = mfn + nr;
 	/* The host's memory starts zero-filled and the heap never takes back. */
 	return mfn;
-}
-
-/*
- * Entries of the guest's frames are left as they are, zero: the builder writes
- * every one of them, and touching them here would commit 8 bytes for each frame of
- * a guest that may be huge. Everything beyond is no guest frame: INVALID.
- */
-static int m2p_create(struct domain *d)
-{
-	uint64_t frames = m2p_frames(d->nr_frames);
-
-	d->m2p_mfn = heap_alloc(d, frames, 1);
-	if (d->m2p_mfn == INVALID_MFN)
-		return -ENOMEM;
-	d->m2p = frame_ptr(d, d->m2p_mfn);
-	d->nr_m2p = d->nr_frames;
-	d->m2p_va = MACH2PHYS_VIRT_START;
-	for (uint64_t i = d->ram_used; i < frames * M2P_PER_FRAME; i++)
-		d->m2p[i] = INVALID_MFN;
-	for (uint64_t i = d->low_frames; i < d->hole_start + d->hole_frames; i++)
-		d->m2p[i] = INVALID_MFN;
-	return 0;
 }
 
 static int shared_info_create(struct domain *d)
@@ -136,7 +110,8 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 	d->hole_frames = c->hole_frames;
 	d->low_frames = c->hole_start - c->spare_frames;
 	d->nr_pirqs = DEFAULT_NR_PIRQS;
-	d->tot_pages = c->nr_populated ? c->nr_populated : c->nr_ram - c->hole_frames - c->spare_frames;
+	d->tot_pages =
+		c->nr_populated ? c->nr_populated : c->nr_ram - c->hole_frames - c->spare_frames;
 	d->max_pages = d->map_pages = d->tot_pages;
 	d->ram_used = domain_ram_end(d, d->tot_pages);
 
@@ -177,6 +152,7 @@ void domain_destroy(struct domain *d)
 	evtchn_domain_destroy(d);
 	mm_domain_destroy(d);
 	iocap_domain_destroy(d);
+	m2p_destroy(d);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		free(d->vcpu[i]);
 	free((char *)d->name);

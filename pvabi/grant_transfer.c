@@ -4,6 +4,7 @@
  * whether or not the receiver could be given it.
  */
 #include "pvabi/grant_table.h"
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 
 #define MAX_TRIES 5
@@ -45,12 +46,12 @@ static void entry_complete(struct domain *d, grant_ref_t ref, uint64_t mfn)
 	if (d->grant_table->version == 1) {
 		grant_entry_v1_t *e = grant_entry_1(d, ref);
 
-		d->m2p[mfn] = e->frame;
+		m2p_set(d, mfn, e->frame);
 		e->frame = mfn;
 	} else {
 		union grant_entry_v2 *e = grant_entry_2(d, ref);
 
-		d->m2p[mfn] = e->full_page.frame;
+		m2p_set(d, mfn, e->full_page.frame);
 		e->full_page.frame = mfn;
 	}
 	__atomic_fetch_or(&h->flags, GTF_transfer_completed, __ATOMIC_SEQ_CST);

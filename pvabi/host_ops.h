@@ -53,6 +53,9 @@ struct host_ops {
 	void (*shutdown)(struct domain *d, unsigned reason);
 	/* Frames that the guest gave back; their memory may be returned. */
 	void (*frames_released)(struct domain *d, uint64_t mfn, uint64_t nr);
+	/* Such frames are to be the guest's again. False: the host has no memory for them. NULL:
+	 * it always has. */
+	bool (*frames_wanted)(struct domain *d, uint64_t mfn, uint64_t nr);
 
 	/* Sleep while *word == val, and wake sleepers: for struct pv_lock. */
 	void (*lock_wait)(_Atomic uint32_t *word, uint32_t val);

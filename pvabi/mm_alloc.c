@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 
 static int bitmap_make(struct domain *d)
@@ -25,7 +26,7 @@ static void frame_take(struct domain *d, uint64_t mfn)
 {
 	d->pages[mfn].flags = PG_FREE;
 	if (mfn < d->nr_m2p)
-		d->m2p[mfn] = INVALID_MFN;
+		m2p_set(d, mfn, INVALID_MFN);
 }
 
 static void frame_offer(struct domain *d, uint64_t mfn)
@@ -47,7 +48,7 @@ static void frame_restore(struct domain *d, uint64_t mfn, uint64_t pfn)
 	d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
 	d->pages[mfn].flags = 0;
 	if (mfn < d->nr_m2p)
-		d->m2p[mfn] = pfn;
+		m2p_set(d, mfn, pfn);
 	d->tot_pages++;
 }
 
@@ -195,6 +196,17 @@ static uint64_t unused_get(struct domain *d, uint64_t nr, uint64_t limit)
 	return first;
 }
 
+/* Asks the host, which may have used their memory for something else. */
+static bool wanted(struct domain *d, uint64_t first, uint64_t nr)
+{
+	if (!host_of(d)->frames_wanted || host_of(d)->frames_wanted(d, first, nr))
+		return true;
+	if (!bitmap_make(d))
+		for (uint64_t mfn = first; mfn < first + nr; mfn++)
+			frame_free(d, mfn);
+	return false;
+}
+
 uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
 {
 	uint64_t nr = 1UL << order, limit = d->nr_ram;
@@ -211,6 +223,8 @@ uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
 		first = unused_get(d, nr, limit);
 	if (first == INVALID_MFN && from != d->free_hint)
 		first = given_back_get(d, nr, d->free_hint, limit);
+	if (first != INVALID_MFN && !wanted(d, first, nr))
+		return INVALID_MFN;
 	if (first != INVALID_MFN)
 		d->tot_pages += nr;
 	return first;
@@ -219,7 +233,7 @@ uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits)
 void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr)
 {
 	for (uint64_t i = 0; i < nr && mfn + i < d->nr_m2p; i++)
-		d->m2p[mfn + i] = pfn + i;
+		m2p_set(d, mfn + i, pfn + i);
 }
 
 /* Frames that nobody may refer to (Xen: steal_page()). */
@@ -234,7 +248,7 @@ static int frames_take(struct domain *d, const uint64_t *in, uint64_t *m2p, unsi
 				frame_restore(d, in[i], m2p[i]);
 			return -EINVAL;
 		}
-		m2p[i] = in[i] < d->nr_m2p ? d->m2p[in[i]] : INVALID_MFN;
+		m2p[i] = in[i] < d->nr_m2p ? m2p_get(d, in[i]) : INVALID_MFN;
 		frame_free(d, in[i]);
 		d->tot_pages--;
 	}

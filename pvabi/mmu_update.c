@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "pvabi/hypercalls.h"
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 
 #define COUNT_MASK (~MMU_UPDATE_PREEMPTED)
@@ -63,7 +64,7 @@ static int machphys_update(struct domain *d, uint64_t mfn, uint64_t pfn)
 {
 	if (!mm_page_of_guest(d, mfn) || mfn >= d->nr_m2p)
 		return -EINVAL;
-	__atomic_store_n(&d->m2p[mfn], pfn, __ATOMIC_SEQ_CST);
+	m2p_set(d, mfn, pfn);
 	return 0;
 }
 

@@ -33,6 +33,7 @@
 #include "pvabi/limits.h"
 #include "pvabi/lock.h"
 #include "pvabi/probe.h"
+#include "pvabi/ram_order.h"
 #include "pvabi/vcpu.h"
 #include "pvabi/xen_abi.h"
 
@@ -150,7 +151,9 @@ struct domain {
 	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
 	struct e820_entry *memory_map; /* memory_map.c */
 	uint32_t nr_memory_map;
-	uint64_t *m2p; /* in the heap; nr_m2p entries */
+	uint64_t *m2p; /* in the heap; nr_m2p entries, of which m2p.h knows what is written */
+	uint64_t *m2p_written;	/* a bit for each chunk: m2p.h */
+	struct ram_order order; /* of the frames that were the domain's from the start */
 	uint64_t nr_m2p;
 	uint64_t m2p_mfn;
 	uint64_t m2p_va; /* where guests find it (XENMEM_machphys_mapping) */
@@ -290,8 +293,8 @@ struct domain_config {
 uint64_t domain_heap_frames(uint64_t nr_ram, unsigned nr_vcpus, const struct grant_limits *grants);
 
 /* Allocates the domain with all its vcpus down (VPF_DOWN), an empty event
- * channel table, shared_info, and an M2P whose entries are INVALID beyond the RAM that
- * the guest has; those of that RAM are zero until the builder writes them (all of them).
+ * channel table, shared_info, and an M2P that says in which order the RAM that the guest
+ * has is its pfns (at first: the n-th frame is n) and INVALID for all else.
  * `memory` must be zero-filled. The name is copied. NULL with errno set on failure. */
 struct domain *domain_create(const struct domain_config *c, const struct host_ops *ops, void *host);
 void domain_destroy(struct domain *d);

@@ -16,7 +16,8 @@
 struct builder {
 	struct domain *d;
 	const struct build_params *p;
-	struct build_ramdisk ramdisk;
+	const struct build_ramdisk *ramdisk;
+	struct build_placement place;
 	struct build_layout layout;
 	struct build_p2m p2m;
 };
@@ -28,8 +29,8 @@ static int check_params(const struct domain *d, const struct build_params *p, st
 				 "the kernel's command line has %zu characters; start_info has "
 				 "room for %d",
 				 strlen(p->cmdline), MAX_GUEST_CMDLINE - 1);
-	if (d->nr_m2p < d->nr_ram || domain_ram_end(d, d->tot_pages) != d->ram_used || !d->vcpu[0] ||
-	    d->vcpu[0]->initialised)
+	if (d->nr_m2p < d->nr_ram || domain_ram_end(d, d->tot_pages) != d->ram_used ||
+	    !d->vcpu[0] || d->vcpu[0]->initialised)
 		return error_set(err, -EINVAL, "the domain is not a fresh one");
 	return 0;
 }
@@ -38,25 +39,54 @@ static int plan(struct builder *b, struct error *err)
 {
 	const struct kernel_image *k = b->p->kernel;
 	uint64_t needed;
-	int rc = build_ramdisk_init(&b->ramdisk, b->p->ramdisk, b->p->ramdisk_size, err);
+	int rc = build_layout_compute(&b->layout, k, b->ramdisk, b->d->tot_pages, err);
 
-	if (!rc)
-		rc = build_layout_compute(&b->layout, k, &b->ramdisk, b->d->tot_pages, err);
 	if (rc)
 		return rc;
 	if (b->layout.end_pfn > b->d->tot_pages) {
-		needed = build_layout_needed_mib(k, &b->ramdisk);
+		needed = build_layout_needed_mib(k, b->ramdisk);
 		if (!needed)
 			return error_set(err, -EINVAL,
 					 "no amount of memory is right for this kernel%s: its "
 					 "p2m list grows out of its initial mapping",
-					 b->ramdisk.size ? " and ramdisk" : "");
-		return error_set(err, -ENOMEM,
-				 "%llu MiB are not enough for this kernel%s: %llu MiB needed",
-				 (unsigned long long)b->d->tot_pages >> (20 - PAGE_SHIFT),
-				 b->ramdisk.size ? " and ramdisk" : "", (unsigned long long)needed);
+					 b->ramdisk->size ? " and ramdisk" : "");
+		return error_set(
+			err, -ENOMEM, "%llu MiB are not enough for this kernel%s: %llu MiB needed",
+			(unsigned long long)b->d->tot_pages >> (20 - PAGE_SHIFT),
+			b->ramdisk->size ? " and ramdisk" : "", (unsigned long long)needed);
 	}
-	return build_p2m_init(&b->p2m, b->d, b->p->p2m, b->p->p2m_seed, err);
+	build_p2m_init(&b->p2m, b->d, b->p->p2m, b->p->p2m_seed);
+	return 0;
+}
+
+static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a_len && b_len && a < b + b_len && b < a + a_len;
+}
+
+/* Does another segment have some of these bytes of the file? */
+static bool shares_bytes(const struct kernel_image *k, unsigned i)
+{
+	const struct kernel_segment *s = &k->segments[i];
+
+	for (unsigned j = 0; j < k->nr_segments; j++)
+		if (j != i && overlap((uintptr_t)s->data, s->filesz, (uintptr_t)k->segments[j].data,
+				      k->segments[j].filesz))
+			return true;
+	return false;
+}
+
+/* Memory is zero, but for where an earlier segment is. */
+static void zero_rest(struct builder *b, unsigned i)
+{
+	const struct kernel_segment *s = b->p->kernel->segments, *this = &s[i];
+	uint64_t from = this->paddr + this->filesz, len = this->memsz - this->filesz;
+
+	for (unsigned j = 0; j < i; j++)
+		if (overlap(from, len, s[j].paddr, s[j].memsz)) {
+			build_copy(b->d, &b->p2m, from, NULL, len);
+			return;
+		}
 }
 
 /* Segments may share pages and even overlap; the last one wins, as it does with
@@ -69,21 +99,40 @@ static int load_kernel(struct builder *b, struct error *err)
 
 	for (unsigned i = 0; i < k->nr_segments; i++) {
 		const struct kernel_segment *s = &k->segments[i];
+		struct build_source src = {
+			.data = s->data,
+			.size = s->filesz,
+			.movable = k->elf_mapped && !shares_bytes(k, i),
+			.fd = k->elf_mapped ? k->elf_fd : -1,
+			.fd_offset = (uint64_t)(s->data - k->elf_base),
+			.kept = k->elf_kept,
+		};
 
 		if (s->paddr < start || s->paddr > end || s->memsz > end - s->paddr ||
 		    s->filesz > s->memsz)
 			return error_set(err, -EINVAL,
 					 "segment %u of the kernel lies outside of the kernel", i);
-		build_copy(b->d, &b->p2m, s->paddr, s->data, s->filesz);
-		build_copy(b->d, &b->p2m, s->paddr + s->filesz, NULL, s->memsz - s->filesz);
+		int rc = build_place(&b->place, s->paddr, &src);
+		if (rc)
+			return error_set(err, rc, "segment %u of the kernel cannot be read: %s", i,
+					 strerror(-rc));
+		zero_rest(b, i);
 	}
 	return 0;
 }
 
-static void load_ramdisk(struct builder *b)
+static int load_ramdisk(struct builder *b, struct error *err)
 {
-	build_copy(b->d, &b->p2m, b->layout.ramdisk.pfn * PAGE_SIZE, b->ramdisk.data,
-		   b->ramdisk.size);
+	const struct build_ramdisk *r = b->ramdisk;
+	struct build_source src = {
+		.data = r->data,
+		.size = r->size,
+		.movable = r->unpacked,
+		.fd = -1,
+	};
+	int rc = build_place(&b->place, b->layout.ramdisk.pfn * PAGE_SIZE, &src);
+
+	return rc ? error_set(err, rc, "the ramdisk cannot be read: %s", strerror(-rc)) : 0;
 }
 
 /* The address may be anywhere in the initial mapping; Xen fills whole frames
@@ -133,9 +182,9 @@ static void write_start_info(struct builder *b, struct build_result *r)
 		si->flags |= SIF_MOD_START_PFN;
 		si->mod_start = l->ramdisk.pfn;
 		si->mod_len = l->ramdisk.pages * PAGE_SIZE;
-	} else if (b->ramdisk.size) {
+	} else if (b->ramdisk->size) {
 		si->mod_start = build_pfn_to_va(l, l->ramdisk.pfn);
-		si->mod_len = b->ramdisk.seg_size;
+		si->mod_len = b->ramdisk->seg_size;
 	}
 	if (b->p->cmdline)
 		strcpy((char *)si->cmd_line, b->p->cmdline);
@@ -193,11 +242,12 @@ static int build(struct builder *b, struct build_result *r, struct error *err)
 {
 	int rc;
 
-	build_m2p_write(b->d, &b->p2m);
 	rc = load_kernel(b, err);
 	if (rc)
 		return rc;
-	load_ramdisk(b);
+	rc = load_ramdisk(b, err);
+	if (rc)
+		return rc;
 	build_p2m_write(b->d, &b->p2m, b->layout.p2m.pfn);
 	build_tables_write(b->d, &b->p2m, &b->layout);
 	r->store_mfn = build_pfn_to_mfn(&b->p2m, b->layout.xenstore_pfn);
@@ -214,14 +264,14 @@ static int build(struct builder *b, struct build_result *r, struct error *err)
 int domain_build(struct domain *d, const struct build_params *p, struct build_result *r,
 		 struct error *err)
 {
-	struct builder b = {.d = d, .p = p};
+	static const struct build_ramdisk none;
+	struct builder b = {.d = d, .p = p, .ramdisk = p->ramdisk ? p->ramdisk : &none};
+	b.place = (struct build_placement){d, &b.p2m, p->placer, p->placer_arg};
 	int rc = check_params(d, p, err);
 
 	if (!rc)
 		rc = plan(&b, err);
 	if (!rc)
 		rc = build(&b, r, err);
-	build_p2m_free(&b.p2m);
-	build_ramdisk_free(&b.ramdisk);
 	return rc;
 }

@@ -12,10 +12,32 @@
 
 enum p2m_order { P2M_IDENTITY, P2M_SHUFFLE };
 
+/* How memory that has contents already becomes the guest's, at a machine address: whole pages
+ * of a file, privately, or pages of ours. False: it is to be copied. */
+struct build_placer {
+	bool (*file)(void *arg, uint64_t maddr, uint64_t size, int fd, uint64_t at);
+	bool (*pages)(void *arg, uint64_t maddr, uint64_t size, void *pages);
+};
+
+/* The ramdisk as the guest gets it: build_ramdisk_init(), which may take long and needs
+ * nothing else. */
+struct build_ramdisk {
+	const uint8_t *data;
+	uint64_t size;	   /* bytes of data; 0: no module */
+	uint64_t seg_size; /* bytes that its place in memory has; the rest is zero */
+	uint8_t *unpacked; /* `room` bytes in pages, owned, or NULL */
+	uint64_t room;
+};
+
+/* A gzip file is unpacked, as the toolstack does it. */
+int build_ramdisk_init(struct build_ramdisk *r, const void *data, size_t size, struct error *err);
+void build_ramdisk_free(struct build_ramdisk *r);
+
 struct build_params {
 	const struct kernel_image *kernel;
-	const void *ramdisk; /* may be NULL */
-	size_t ramdisk_size;
+	const struct build_ramdisk *ramdisk; /* may be NULL; the builder takes its pages */
+	const struct build_placer *placer;   /* NULL: everything is copied */
+	void *placer_arg;
 	const char *cmdline;
 	enum p2m_order p2m;
 	uint64_t p2m_seed;

@@ -11,19 +11,6 @@
 
 #include "vmm/build.h"
 
-/* ---- build_ramdisk.c ---- */
-
-/* The module as the guest gets it. The toolstack unpacks a gzip file. */
-struct build_ramdisk {
-	const uint8_t *data;
-	uint64_t size;	   /* bytes of data; 0: no module */
-	uint64_t seg_size; /* bytes that its place in memory has; the rest is zero */
-	uint8_t *unpacked; /* owned, or NULL */
-};
-
-int build_ramdisk_init(struct build_ramdisk *r, const void *data, size_t size, struct error *err);
-void build_ramdisk_free(struct build_ramdisk *r);
-
 /* ---- build_layout.c ---- */
 
 /* The page tables of one level: `count` consecutive tables, the first one for
@@ -75,17 +62,14 @@ static inline uint64_t build_pfn_to_va(const struct build_layout *l, uint64_t pf
 struct build_p2m {
 	const struct domain *domain;
 	uint64_t nr;
-	uint32_t *list; /* mfn by pfn; NULL: mfn == pfn, but for the machine's hole */
 };
 
-/* Of the pfns that d has. */
-int build_p2m_init(struct build_p2m *m, const struct domain *d, enum p2m_order order, uint64_t seed,
-		   struct error *err);
-void build_p2m_free(struct build_p2m *m);
+/* Of the pfns that d has, and what its M2P says of them. */
+void build_p2m_init(struct build_p2m *m, struct domain *d, enum p2m_order order, uint64_t seed);
 
 static inline uint64_t build_pfn_to_mfn(const struct build_p2m *m, uint64_t pfn)
 {
-	return m->list ? m->list[pfn] : domain_ram_frame(m->domain, pfn);
+	return domain_ram_frame(m->domain, ram_order_at(&m->domain->order, pfn));
 }
 
 static inline void *build_pfn_ptr(const struct domain *d, const struct build_p2m *m, uint64_t pfn)
@@ -93,13 +77,33 @@ static inline void *build_pfn_ptr(const struct domain *d, const struct build_p2m
 	return frame_ptr(d, build_pfn_to_mfn(m, pfn));
 }
 
-/* Writes d->m2p[] for all RAM that the guest has. */
-void build_m2p_write(struct domain *d, const struct build_p2m *m);
 /* Writes the guest's list to the pfns from `pfn`. */
 void build_p2m_write(struct domain *d, const struct build_p2m *m, uint64_t pfn);
 /* Copies to guest memory at byte `offset` of the pfns, or zeroes it (src NULL). */
 void build_copy(struct domain *d, const struct build_p2m *m, uint64_t offset, const void *src,
 		uint64_t len);
+
+/* ---- build_place.c ---- */
+
+/* Bytes that are to come into the guest's memory. */
+struct build_source {
+	const uint8_t *data;
+	uint64_t size;
+	bool movable; /* in pages that nobody needs afterwards */
+	int fd;	      /* `data` is a mapping of it at fd_offset; -1: it is not */
+	uint64_t fd_offset;
+	bool kept; /* nobody writes to the file */
+};
+
+struct build_placement {
+	struct domain *d;
+	const struct build_p2m *p2m;
+	const struct build_placer *placer;
+	void *placer_arg;
+};
+
+/* To byte `offset` of the pfns. Negative errno: the file cannot be read. */
+int build_place(struct build_placement *p, uint64_t offset, const struct build_source *s);
 
 /* ---- build_tables.c ---- */
 

@@ -1,90 +1,60 @@
 /*
- * Which machine frame is behind which pfn, in both directions, and copies to
- * pfns. A domain may be huge: nothing but the two tables is touched a frame,
- * and they are written in straight loops.
+ * Which machine frame is behind which pfn, the guest's list of that, and copies to pfns.
  */
-#include <errno.h>
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "pvabi/m2p.h"
 #include "vmm/build_internal.h"
 
 #define P2M_PER_PAGE (PAGE_SIZE / sizeof(uint64_t))
 
-/* SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
- * generators", 2014): any seed is a good one. */
-static uint64_t random_next(uint64_t *state)
+void build_p2m_init(struct build_p2m *m, struct domain *d, enum p2m_order order, uint64_t seed)
 {
-	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+	struct ram_order o = {.nr = d->tot_pages};
 
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	if (order == P2M_SHUFFLE)
+		ram_order_shuffle(&o, d->tot_pages, seed);
+	m2p_order(d, &o);
+	*m = (struct build_p2m){.domain = d, .nr = d->tot_pages};
 }
 
-/* 0 to n - 1, each as likely as the others: Lemire, "Fast random integer
- * generation in an interval", 2019. */
-static uint64_t random_below(uint64_t *state, uint64_t n)
+struct part {
+	struct domain *d;
+	const struct build_p2m *m;
+	uint64_t pfn, from, to; /* pfns of the list's pages, and what is in them */
+};
+
+static void *write_part(void *arg)
 {
-	unsigned __int128 m = (unsigned __int128)random_next(state) * n;
+	struct part *p = arg;
 
-	if ((uint64_t)m < n) {
-		uint64_t least = -n % n;
+	for (uint64_t from = p->from; from < p->to; from += P2M_PER_PAGE, p->pfn++) {
+		uint64_t *page = build_pfn_ptr(p->d, p->m, p->pfn);
+		uint64_t n = p->to - from < P2M_PER_PAGE ? p->to - from : P2M_PER_PAGE;
 
-		while ((uint64_t)m < least)
-			m = (unsigned __int128)random_next(state) * n;
+		for (uint64_t i = 0; i < n; i++)
+			page[i] = build_pfn_to_mfn(p->m, from + i);
 	}
-	return m >> 64;
+	return NULL;
 }
 
-int build_p2m_init(struct build_p2m *m, const struct domain *d, enum p2m_order order, uint64_t seed,
-		   struct error *err)
-{
-	uint64_t nr_ram = d->tot_pages;
-
-	*m = (struct build_p2m){.domain = d, .nr = nr_ram};
-	if (order == P2M_IDENTITY)
-		return 0;
-	if (nr_ram > UINT32_MAX)
-		return error_set(err, -EINVAL, "the p2m of so large a domain cannot be shuffled");
-	m->list = malloc(nr_ram * sizeof(*m->list));
-	if (!m->list)
-		return error_set(err, -ENOMEM,
-				 "no memory to shuffle the p2m: %llu MiB needed on the host",
-				 (unsigned long long)(nr_ram * sizeof(*m->list) >> 20) + 1);
-	for (uint64_t i = 0; i < nr_ram; i++)
-		m->list[i] = (uint32_t)domain_ram_frame(d, i);
-	for (uint64_t i = nr_ram - 1; i > 0; i--) {
-		uint64_t j = random_below(&seed, i + 1);
-		uint32_t mfn = m->list[i];
-
-		m->list[i] = m->list[j];
-		m->list[j] = mfn;
-	}
-	return 0;
-}
-
-void build_p2m_free(struct build_p2m *m)
-{
-	free(m->list);
-	m->list = NULL;
-}
-
-void build_m2p_write(struct domain *d, const struct build_p2m *m)
-{
-	for (uint64_t pfn = 0; pfn < m->nr; pfn++)
-		d->m2p[build_pfn_to_mfn(m, pfn)] = pfn;
-}
+/* The list of a large domain is written by two threads. */
+#define MANY_FRAMES (1ul << 20)
 
 void build_p2m_write(struct domain *d, const struct build_p2m *m, uint64_t pfn)
 {
-	for (uint64_t from = 0; from < m->nr; from += P2M_PER_PAGE, pfn++) {
-		uint64_t *page = build_pfn_ptr(d, m, pfn);
-		uint64_t n = m->nr - from < P2M_PER_PAGE ? m->nr - from : P2M_PER_PAGE;
+	uint64_t half = m->nr < MANY_FRAMES ? 0 : m->nr / 2 & ~(P2M_PER_PAGE - 1);
+	struct part low = {d, m, pfn, 0, half},
+		    high = {d, m, pfn + half / P2M_PER_PAGE, half, m->nr};
+	pthread_t thread;
+	bool busy = half && !pthread_create(&thread, NULL, write_part, &low);
 
-		for (uint64_t i = 0; i < n; i++)
-			page[i] = build_pfn_to_mfn(m, from + i);
-	}
+	write_part(&high);
+	if (busy)
+		pthread_join(thread, NULL);
+	else
+		write_part(&low);
 }
 
 void build_copy(struct domain *d, const struct build_p2m *m, uint64_t offset, const void *src,

@@ -5,11 +5,12 @@
  * xc_dom_check_gzip).
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <zlib.h>
 
 #include "vmm/build_internal.h"
+#include "vmm/pages.h"
 
 /* xenguest.h: XC_DOM_DECOMPRESS_MAX. */
 #define UNPACK_MAX (1ull << 30)
@@ -55,7 +56,8 @@ int build_ramdisk_init(struct build_ramdisk *r, const void *data, size_t size, s
 	room = gzip_size(data, size);
 	if (!room)
 		return 0;
-	r->unpacked = malloc(room);
+	r->unpacked = pages_alloc(room);
+	r->room = room;
 	if (!r->unpacked)
 		return error_set(err, -ENOMEM,
 				 "no memory to unpack the ramdisk: %llu MiB needed on the host",
@@ -73,6 +75,7 @@ int build_ramdisk_init(struct build_ramdisk *r, const void *data, size_t size, s
 
 void build_ramdisk_free(struct build_ramdisk *r)
 {
-	free(r->unpacked);
+	if (r->unpacked)
+		munmap(r->unpacked, r->room);
 	r->unpacked = NULL;
 }

@@ -596,6 +596,7 @@ void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand)
 void cpu_op_touch(struct cpu *c, uint64_t maddr)
 {
 	c->touches++;
+	monitor_direct_show(c->monitor, maddr);
 	cpu_queue(c, monitor_op_touch, MON_DIRECTMAP_VA + maddr);
 }
 

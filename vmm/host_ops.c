@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "devices/device.h"
+#include "pvabi/mm.h"
 #include "vmm/futex.h"
 #include "vmm/runtime_dir.h"
 #include "vmm/stats.h"
@@ -125,6 +126,26 @@ static void op_shutdown(struct domain *d, unsigned reason)
 	guest_stop(g);
 }
 
+/* Of the host's pool, which gets a page back when the guest has nothing of it any more. */
+static void release_huge(struct domain *d, struct machine *m, uint64_t mfn, uint64_t nr)
+{
+	uint64_t page = 1UL << (m->huge_shift - PAGE_SHIFT);
+
+	for (uint64_t first = mfn & ~(page - 1); first < mfn + nr; first += page) {
+		uint64_t i = first, end = first + page < d->ram_used ? first + page : d->ram_used;
+
+		while (i < end && d->pages[i].flags & PG_FREE)
+			i++;
+		if (i == end)
+			machine_release_huge(m, first * PAGE_SIZE);
+	}
+}
+
+static bool op_frames_wanted(struct domain *d, uint64_t mfn, uint64_t nr)
+{
+	return machine_take_back(domain_guest(d)->machine, mfn * PAGE_SIZE, nr * PAGE_SIZE);
+}
+
 static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 {
 	struct guest *g = domain_guest(d);
@@ -142,6 +163,8 @@ static void op_frames_released(struct domain *d, uint64_t mfn, uint64_t nr)
 		memset(p, 0, nr * PAGE_SIZE);
 	else
 		machine_release(g->machine, mfn * PAGE_SIZE, nr * PAGE_SIZE);
+	if (g->machine->huge_shift && !atomic_load(&g->devices.pci.pins))
+		release_huge(d, g->machine, mfn, nr);
 }
 
 static void op_lock_wait(_Atomic uint32_t *word, uint32_t val)
@@ -186,6 +209,7 @@ const struct host_ops vmm_host_ops = {
 	.console_read = op_console_read,
 	.shutdown = op_shutdown,
 	.frames_released = op_frames_released,
+	.frames_wanted = op_frames_wanted,
 	.lock_wait = op_lock_wait,
 	.lock_wake = op_lock_wake,
 	.vlog = op_vlog,

@@ -12,8 +12,6 @@
 
 #include "vmm/machine.h"
 
-#define HUGE_PAGE 0x200000UL
-
 static int open_failed(struct error *err, int e)
 {
 	switch (e) {
@@ -104,43 +102,9 @@ static int set_slot(struct machine *m, unsigned slot, uint64_t addr, uint64_t si
 	return ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
 }
 
-/* Aligned, so that the host can back it with huge pages: fewer faults for us and for the
- * guest. A memfd gets them only where the host's administrator allows it (shmem_enabled),
- * so it is used only when somebody must map the memory, too. */
-static int reserve(struct machine *m, uint64_t size, bool shared)
-{
-	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-
-	if (shared) {
-		m->memory_fd = memfd_create("guest-memory", MFD_CLOEXEC);
-		if (m->memory_fd < 0 || ftruncate(m->memory_fd, (off_t)size))
-			return -errno;
-	}
-	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (area == MAP_FAILED)
-		return -errno;
-	uint8_t *at = (uint8_t *)(((uintptr_t)area + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
-	if (at > area)
-		munmap(area, (size_t)(at - area));
-	munmap(at + size, (size_t)(area + HUGE_PAGE - at));
-	if (mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, m->memory_fd,
-		 0) == MAP_FAILED) {
-		int rc = -errno;
-		munmap(at, size);
-		return rc;
-	}
-	m->memory = at;
-	m->memory_size = size;
-	madvise(at, size, MADV_HUGEPAGE);
-	return 0;
-}
-
 int machine_create(struct machine *m, const struct machine_memory *mem, struct error *err)
 {
 	uint64_t below = mem->hole_size ? mem->hole_start : mem->size;
-	uint64_t above = mem->hole_start + mem->hole_size;
-	int rc;
 
 	m->vm_fd = ioctl(m->kvm_fd, KVM_CREATE_VM, 0);
 	if (m->vm_fd < 0)
@@ -153,16 +117,23 @@ int machine_create(struct machine *m, const struct machine_memory *mem, struct e
 		ioctl(m->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 		ioctl(m->vm_fd, KVM_SET_TSS_ADDR, identity + PAGE_SIZE);
 	}
-	rc = reserve(m, mem->size, mem->shared);
-	if (rc)
-		return error_set(err, rc, "cannot reserve %lu MiB for the guest: %s",
-				 (unsigned long)(mem->size >> 20), strerror(-rc));
-	rc = set_slot(m, SLOT_MEMORY, 0, below, m->memory, false);
-	if (!rc && mem->hole_size)
-		rc = set_slot(m, SLOT_ABOVE, above, mem->size - above, m->memory + above, false);
+	m->hole_start = mem->hole_start;
+	m->hole_size = mem->hole_size;
+	return machine_memory_reserve(m, mem, err);
+}
+
+int machine_show_memory(struct machine *m, struct error *err)
+{
+	uint64_t below = m->hole_size ? m->hole_start : m->memory_size;
+	uint64_t above = m->hole_start + m->hole_size;
+	int rc = set_slot(m, SLOT_MEMORY, 0, below, m->memory, false);
+
+	if (!rc && m->hole_size)
+		rc = set_slot(m, SLOT_ABOVE, above, m->memory_size - above, m->memory + above,
+			      false);
 	if (rc)
 		return error_set(err, rc, "KVM_SET_USER_MEMORY_REGION of %lu MiB: %s",
-				 (unsigned long)(mem->size >> 20), strerror(-rc));
+				 (unsigned long)(m->memory_size >> 20), strerror(-rc));
 	return 0;
 }
 
@@ -211,17 +182,6 @@ int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, boo
 	};
 
 	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
-}
-
-void machine_release(struct machine *m, uint64_t offset, uint64_t size)
-{
-	uint8_t *p = m->memory + offset;
-	int rc = m->memory_fd < 0
-			 ? madvise(p, size, MADV_DONTNEED)
-			 : fallocate(m->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				     (off_t)offset, (off_t)size);
-	if (rc)
-		memset(p, 0, size);
 }
 
 int machine_enable_xen_hypercalls(struct machine *m)

@@ -39,6 +39,7 @@ struct host_features {
 
 struct io_space;
 
+#define MACHINE_FILES 24
 #define MACHINE_SLOTS 400 /* with those of memory fewer than any KVM has */
 
 struct machine {
@@ -47,12 +48,20 @@ struct machine {
 	struct host_features host;
 	uint8_t *memory; /* guest-physical 0.. */
 	uint64_t memory_size;
+	uint64_t hole_start, hole_size; /* bytes of it that are no memory of the machine */
 	struct kvm_cpuid2 *supported_cpuid;
 	/* What answers where there is no memory; NULL: nobody. Somebody else's. */
 	struct io_space *io;
 	uint64_t slot_addr[MACHINE_SLOTS]; /* of machine_map()'s slots; 0: free */
 	int memory_fd;			   /* of `memory`, at offset 0; -1: none */
-	unsigned address_bits;		   /* of machine addresses */
+	uint64_t fd_size;		   /* that it has of it, from the beginning */
+	unsigned huge_shift; /* fd's pages are of the host's pool of huge pages; 0: not */
+	/* Parts that are private mappings of files: no zeros are behind what is released. */
+	struct machine_file {
+		uint64_t from, to;
+	} file[MACHINE_FILES];
+	unsigned nr_files;
+	unsigned address_bits; /* of machine addresses */
 };
 
 #define MACHINE_CPUID_MAX 256
@@ -61,25 +70,41 @@ struct machine {
  * with a sentence that says what to do. */
 int machine_open(struct machine *m, struct error *err);
 /* Makes the VM with `size` bytes of lazily populated, zeroed memory, but for a hole of
- * hole_size bytes at hole_start. `shared`: of a memfd, which others can map too. */
+ * hole_size bytes at hole_start. RAM is up to ram_end; behind it only little of the memory
+ * will be used. `shared`: RAM is of a memfd, which others can map too. huge_shift: RAM is made
+ * of the host's pool of pages of that size; 0: of what huge pages the host makes by itself. */
 struct machine_memory {
-	uint64_t size, hole_start, hole_size;
+	uint64_t size, ram_end, hole_start, hole_size;
 	bool shared;
+	bool scattered; /* neighbours in RAM are not used together: small pages */
+	unsigned huge_shift;
 };
 int machine_create(struct machine *m, const struct machine_memory *mem, struct error *err);
+/* Gives it to KVM, which takes some ms for each 10 GiB where it shadows page tables. Before a
+ * vcpu runs; any thread. */
+int machine_show_memory(struct machine *m, struct error *err);
 /* Memory of ours at a place where there was none. 0 or negative errno. Any thread. */
 int machine_map(struct machine *m, uint64_t addr, uint64_t size, void *memory, bool read_only);
 /* What was mapped at addr. -ENOENT: nothing was. */
 int machine_unmap(struct machine *m, uint64_t addr);
-/* Event loop's thread or before it runs: KVM writes `fd` for each store of `bytes` (0: any width) to addr, where no memory is. */
+/* Event loop's thread or before it runs: KVM writes `fd` for each store of `bytes` (0: any width)
+ * to addr, where no memory is. */
 int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on);
-/* Frames' memory goes back to the host; it is read as zeros again. */
+/* machine_memory.c */
+int machine_memory_reserve(struct machine *m, const struct machine_memory *mem, struct error *err);
+/* Frames' memory goes back to the host; it is read as zeros again. Of the pool of huge pages
+ * only machine_release_huge() gives something back: one page, of which nothing is used. */
 void machine_release(struct machine *m, uint64_t offset, uint64_t size);
+void machine_release_huge(struct machine *m, uint64_t offset);
+/* Is there memory for what was released? Else the pool has none left. */
+bool machine_take_back(struct machine *m, uint64_t offset, uint64_t size);
+/* Whole pages, which nobody has looked at yet, become `size` bytes of a file, privately, or
+ * what is at `pages`, where zeros are left. Before the vcpus run. False: this memory is
+ * not of a kind for that; copy. */
+bool machine_place_file(struct machine *m, uint64_t offset, uint64_t size, int fd, uint64_t at);
+bool machine_place_pages(struct machine *m, uint64_t offset, uint64_t size, void *pages);
 /* Asks KVM to hand vmcall/vmmcall to us, as the Xen gate needs. */
 int machine_enable_xen_hypercalls(struct machine *m);
 void machine_destroy(struct machine *m);
-
-/* Fills m->host by running a probe guest on a VM of its own. */
-int host_probe(struct machine *m, struct error *err);
 
 #endif

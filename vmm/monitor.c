@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 #include "vmm/monitor.h"
 #include "vmm/resident/resident.h"
@@ -21,6 +22,7 @@
 #define TABLE_FLAGS (P | RW | A)
 #define DATA_FLAGS  (P | RW | A | D | NX)
 #define SUPERPAGE   0x200000UL
+#define GIB	    0x40000000UL
 #define VCPU_PAGES  (MON_VCPU_STRIDE / PAGE_SIZE)
 
 struct tss64 {
@@ -93,25 +95,66 @@ static int map(struct domain *d, uint64_t va, uint64_t mfn, uint64_t nr, uint64_
 	return 0;
 }
 
-static int map_direct(struct domain *d)
+/* Only the tables: entries come when they are needed (monitor_direct_show). */
+static int map_direct(struct monitor *m)
 {
-	uint64_t size = d->nr_frames * PAGE_SIZE;
+	struct domain *d = m->domain;
+	uint64_t nr = (d->nr_frames * PAGE_SIZE + GIB - 1) / GIB, mfn = heap_alloc(d, nr, 1);
 
-	for (uint64_t a = 0; a < size; a += SUPERPAGE) {
-		uint64_t *e = entry(d, MON_DIRECTMAP_VA + a, 2, TABLE_FLAGS, NULL);
+	if (mfn == INVALID_MFN)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < nr; i++) {
+		uint64_t *e = entry(d, MON_DIRECTMAP_VA + i * GIB, 3, TABLE_FLAGS, NULL);
 		if (!e)
 			return -ENOMEM;
-		*e = a | DATA_FLAGS | PSE;
+		*e = (mfn + i) << PAGE_SHIFT | TABLE_FLAGS;
 	}
+	m->direct = table(d, mfn);
 	return 0;
 }
 
+void monitor_direct_show(struct monitor *m, uint64_t maddr)
+{
+	uint64_t *e = &m->direct[maddr / SUPERPAGE];
+
+	if (!(__atomic_load_n(e, __ATOMIC_RELAXED) & P))
+		__atomic_store_n(e, (maddr & ~(SUPERPAGE - 1)) | DATA_FLAGS | PSE,
+				 __ATOMIC_SEQ_CST);
+}
+
+#define M2P_TABLE_FLAGS (TABLE_FLAGS | US)
+
+/* Only the upper tables: the rest comes when it is looked at (monitor_m2p_show). */
 static int map_m2p(struct domain *d, unsigned slot)
 {
-	uint64_t pages = (d->nr_m2p * 8 + PAGE_SIZE - 1) / PAGE_SIZE;
+	uint64_t size = d->nr_m2p * 8;
 
 	d->m2p_va = 0xffff000000000000UL | (uint64_t)slot << 39;
-	return map(d, d->m2p_va, d->m2p_mfn, pages, TABLE_FLAGS | US, P | US | A | NX);
+	for (uint64_t offset = 0; offset < size; offset += GIB)
+		if (!entry(d, d->m2p_va + offset, 2, M2P_TABLE_FLAGS, NULL))
+			return -ENOMEM;
+	return 0;
+}
+
+bool monitor_m2p_show(struct monitor *m, const struct vcpu *v, uint64_t va)
+{
+	struct domain *d = m->domain;
+	uint64_t chunk = (va - d->m2p_va) / 8 / M2P_CHUNK,
+		 first = chunk * (M2P_CHUNK * 8 / PAGE_SIZE);
+	uint64_t end = first + M2P_CHUNK * 8 / PAGE_SIZE, pages = m2p_frames(d->nr_m2p);
+	const uint64_t *e = entry(d, va, 1, M2P_TABLE_FLAGS, NULL);
+
+	if (!e)
+		return false;
+	if (*e & P) {
+		/* Another vcpu's fault; or these are tables that do not have the M2P. */
+		const uint64_t *l4 = frame_ptr(d, v->guest_table);
+
+		return l4 && l4[d->m2p_va >> 39 & 511] & P;
+	}
+	m2p_write(d, chunk);
+	return !map(d, d->m2p_va + first * PAGE_SIZE, d->m2p_mfn + first,
+		    (end < pages ? end : pages) - first, M2P_TABLE_FLAGS, P | US | A | NX);
 }
 
 static int map_image(struct monitor *m)
@@ -208,7 +251,7 @@ int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot)
 	for (unsigned i = 0; !rc && i < d->nr_vcpus; i++)
 		rc = map_vcpu(m, i);
 	if (!rc)
-		rc = map_direct(d);
+		rc = map_direct(m);
 	if (!rc)
 		rc = map_m2p(d, m2p_slot);
 	return rc;

@@ -13,6 +13,7 @@ struct monitor {
 	struct domain *domain;
 	struct resident *resident; /* NULL: everything is forwarded */
 	uint64_t idt_mfn;
+	uint64_t *direct;	      /* an L2 entry for each 2 MiB of machine memory */
 	uint64_t vcpu_mfn[MAX_VCPUS]; /* first frame of the vcpu's area, contiguous */
 	uint64_t *vcpu_l1[MAX_VCPUS]; /* its 64 entries */
 	uint64_t vcpu_l1_maddr[MAX_VCPUS];
@@ -23,6 +24,12 @@ uint64_t monitor_heap_frames(uint64_t nr_frames, unsigned nr_vcpus);
 /* Builds everything in d's heap and sets d->xen_l4[], d->m2p_va. m2p_slot:
  * MON_SLOT_M2P, or MON_SLOT_M2P_LOW. 0 or -ENOMEM. */
 int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot);
+
+/* Shows the guest the part of the M2P with this address, which it touched: true when it may
+ * look again. domain.lock. */
+bool monitor_m2p_show(struct monitor *m, const struct vcpu *v, uint64_t va);
+/* The monitor can reach this machine address from now on. Any thread. */
+void monitor_direct_show(struct monitor *m, uint64_t maddr);
 
 /* Host pointer to `offset` in vcpu id's area. */
 void *monitor_vcpu_ptr(const struct monitor *m, unsigned id, uint64_t offset);

@@ -172,7 +172,7 @@ static int guest_memory(struct pci_host *h, int *fd, uint64_t *offset, uint64_t 
 
 	*fd = m->memory_fd;
 	*offset = 0;
-	*size = m->memory_size;
+	*size = m->fd_size;
 	*memory = m->memory;
 	return m->memory_fd < 0 ? -ENOTSUP : 0;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmm/cpu.h"
+#include "vmm/probe.h"
 #include "vmm/vcpu.h"
 
 enum { L4, L3, L2, L1, CODE, DATA_A, DATA_B, NR_PROBE_FRAMES = 16 };
@@ -215,6 +216,8 @@ int host_probe(struct machine *m, struct error *err)
 	p->m.memory = NULL;
 	const struct machine_memory mem = {.size = (NR_PROBE_FRAMES + heap) * PAGE_SIZE};
 	rc = machine_create(&p->m, &mem, err);
+	if (!rc)
+		rc = machine_show_memory(&p->m, err);
 	if (rc)
 		goto out;
 	p->g.machine = &p->m;
@@ -250,5 +253,15 @@ out:
 	}
 	free(cpuid);
 	free(p);
+	return rc;
+}
+
+int host_know(struct machine *m, struct error *err)
+{
+	if (probe_cache_read(m))
+		return 0;
+	int rc = host_probe(m, err);
+	if (!rc)
+		probe_cache_write(m);
 	return rc;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
-#include "vmm/machine.h"
+#include "vmm/probe.h"
 #include "vmm/resident/resident.h"
 #include "vmm/vmm.h"
 

@@ -55,11 +55,15 @@ static int create_domain(struct run *r)
 		.size = (l.heap_start + l.heap_frames) * PAGE_SIZE,
 		.hole_start = l.hole_start * PAGE_SIZE,
 		.hole_size = l.hole_frames * PAGE_SIZE,
+		.ram_end = l.heap_start * PAGE_SIZE,
 		.shared = guest_shares_memory(o),
+		.scattered = o->p2m == P2M_SHUFFLE,
+		.huge_shift = o->huge_shift,
 	};
 	int rc = machine_create(m, &mem, &r->err);
 	if (rc)
 		return rc;
+	run_show_memory(r);
 	m->io = io_space_create();
 	if (!m->io)
 		return error_set(&r->err, -ENOMEM, "out of memory");
@@ -193,84 +197,6 @@ static int create_devices(struct run *r)
 	return rc ? rc : defer_events(r);
 }
 
-/* The toolstack grants the page (libxc: xg_dom_boot.c, xc_dom_gnttab_seed), its daemon
- * maps it. Ours need no mapping, but the guest sees the entry in use. */
-static int grant_reserved(struct domain *d, grant_ref_t ref, uint64_t mfn)
-{
-	int status, rc = grant_table_seed(d, ref, 0, mfn);
-
-	if (rc)
-		return rc;
-	return grant_backend_map(d, ref, false, &status) ? 0 : -ENOMEM;
-}
-
-static int build(struct run *r)
-{
-	const struct run_options *o = r->o;
-	struct domain *d = r->guest.domain;
-	uint32_t vmcall = 0;
-
-	if (o->gate == GATE_VMCALL && !r->machine.host.vmcall)
-		return error_set(
-			&r->err, -EINVAL,
-			"--gate vmcall: this host's KVM does not hand vmcall to user space");
-	if (o->gate != GATE_SYSCALL)
-		vmcall = r->machine.host.vmcall;
-	/* An exit where the resident monitor needs none. */
-	if (r->guest.monitor.resident && o->gate != GATE_VMCALL)
-		vmcall = 0;
-	if (vmcall && machine_enable_xen_hypercalls(&r->machine))
-		vmcall = 0;
-	struct build_params bp = {
-		.kernel = &r->kernel,
-		.ramdisk = r->ramdisk,
-		.ramdisk_size = r->ramdisk_size,
-		.cmdline = o->cmdline,
-		.p2m = o->p2m,
-		.p2m_seed = o->p2m_seed,
-		.store_port = (evtchn_port_t)r->store_port,
-		.console_port = (evtchn_port_t)r->console_port,
-		.vmcall = vmcall,
-	};
-	int rc = domain_build(d, &bp, &r->built, &r->err);
-	/* The images are in the guest now. */
-	kernel_image_free(&r->kernel);
-	r->have_kernel = false;
-	run_drop_ramdisk(r);
-	if (rc)
-		return rc;
-	struct xenstore_domain xd = {
-		.domain = d,
-		.memory_kib = o->memory_mib << 10,
-		.maxmem_kib = o->maxmem_mib << 10,
-		.vcpus_online = o->nr_vcpus,
-		.store_mfn = r->built.store_mfn,
-		.console_mfn = r->built.console_mfn,
-		.store_port = bp.store_port,
-		.console_port = bp.console_port,
-		.console_type = "xenconsoled",
-		.tty = o->console == CONSOLE_PTY ? console_where(r->guest.console) : "",
-		.kernel = o->kernel,
-		.ramdisk = o->ramdisk,
-		.cmdline = o->cmdline[0] ? o->cmdline : NULL,
-	};
-	rc = xenstore_introduce(r->xenstore, &xd);
-	if (!rc)
-		rc = domain_control_start(&r->control, r->xenstore, d);
-	if (rc)
-		return error_set(&r->err, rc, "cannot make the guest's xenstore tree: %s",
-				 strerror(-rc));
-	if (grant_reserved(d, GNTTAB_RESERVED_CONSOLE, r->built.console_mfn) ||
-	    grant_reserved(d, GNTTAB_RESERVED_XENSTORE, r->built.store_mfn))
-		return error_set(&r->err, -ENOMEM, "cannot grant the console and the store");
-	vmm_pci_init(&r->guest.devices.pci, &r->machine, d, r->loop);
-	rc = guest_devices_create(&r->guest.devices, o, r->loop, r->xenstore, d, &r->err);
-	if (rc)
-		return rc;
-	rc = console_start(r->guest.console, d, r->built.console_mfn);
-	return rc ? error_set(&r->err, rc, "cannot start the console: %s", strerror(-rc)) : 0;
-}
-
 static int create_cpus(struct run *r)
 {
 	struct guest *g = &r->guest;
@@ -311,6 +237,9 @@ static int start_threads(struct run *r)
 {
 	struct guest *g = &r->guest;
 
+	int rc = run_job_end(&r->memory_job);
+	if (rc)
+		return rc;
 	domain_wallclock_update(g->domain);
 	if (r->o->paused)
 		domain_pause(g->domain);
@@ -318,7 +247,7 @@ static int start_threads(struct run *r)
 	vcpu_up(g->domain->vcpu[0]);
 	domain_unlock(g->domain);
 	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
-		int rc = pthread_create(&r->cpus[i].thread, NULL, vcpu_thread, &r->cpus[i]);
+		rc = pthread_create(&r->cpus[i].thread, NULL, vcpu_thread, &r->cpus[i]);
 		if (rc)
 			return error_set(&r->err, -rc, "cannot start a thread for vcpu %u: %s", i,
 					 strerror(rc));
@@ -332,7 +261,7 @@ static int start_threads(struct run *r)
 		if (!g->watchdog)
 			return error_set(&r->err, -ENOMEM, "cannot start the watchdog");
 	}
-	int rc = event_loop_start(r->loop);
+	rc = event_loop_start(r->loop);
 	return rc ? error_set(&r->err, rc, "cannot start the event loop: %s", strerror(-rc)) : 0;
 }
 
@@ -415,6 +344,9 @@ static void clean_up(struct run *r)
 {
 	struct guest *g = &r->guest;
 
+	run_job_end(&r->host_job);
+	run_job_end(&r->ramdisk_job);
+	run_job_end(&r->memory_job);
 	if (r->loop)
 		event_loop_stop(r->loop);
 	core_job_end(g);
@@ -492,38 +424,66 @@ static int start_trace(struct run *r)
 	return tracer_start(r->guest.tracer, &o, &r->err) < 0 ? -1 : 0;
 }
 
+/* One of the steps, in the profile. */
+static int step(struct run *r, const char *phase, int (*f)(struct run *r))
+{
+	uint64_t from = stats_now();
+	int rc = f(r);
+
+	start_profile_add(&r->profile, phase, from);
+	return rc;
+}
+
+/* Options that do not go together. */
+static int check_options(struct run *r)
+{
+	const struct run_options *o = r->o;
+
+	if (o->virtual_time && o->max_vcpus > 1)
+		return error_set(&r->err, -EINVAL,
+				 "virtual time is for domains with one vcpu, not %u", o->max_vcpus);
+	if (o->huge_shift && o->memory_mib << 20 < 1UL << o->huge_shift)
+		return error_set(
+			&r->err, -EINVAL,
+			"huge pages of 1 GiB are for domains of at least that size, not %lu "
+			"MiB",
+			(unsigned long)o->memory_mib);
+	if (o->huge_shift > 21 && guest_shares_memory(o))
+		return error_set(
+			&r->err, -EINVAL,
+			"memory that a device's process maps, too, can be in huge pages of 2 "
+			"MiB, not of 1 GiB");
+	return 0;
+}
+
 static int run_steps(struct run *r)
 {
-	if (r->o->virtual_time && r->o->max_vcpus > 1) {
-		error_set(&r->err, -EINVAL, "virtual time is for domains with one vcpu, not %u",
-			  r->o->max_vcpus);
+	if (check_options(r))
 		return EXIT_BAD_USAGE;
-	}
-	if (run_load_files(r) || run_take_name(r))
+	run_open_host(r);
+	if (run_load_files(r) || step(r, "name", run_take_name))
 		return EXIT_BAD_USAGE;
 	run_doing(r, "asking KVM what it can do");
-	if (machine_open(&r->machine, &r->err) || host_probe(&r->machine, &r->err) ||
-	    create_domain(r))
+	if (run_job_end(&r->host_job) || step(r, "domain", create_domain))
 		return EXIT_HOST_FAILED;
 	create_emulator(r);
-	if (run_create_console(r))
+	if (step(r, "console", run_create_console))
 		return r->o->console == CONSOLE_FILE || r->o->console == CONSOLE_SOCKET
 			       ? EXIT_BAD_USAGE
 			       : EXIT_HOST_FAILED;
-	if (run_create_xenstore(r))
+	if (step(r, "xenstore", run_create_xenstore))
 		return r->o->xenstore_path ? EXIT_BAD_USAGE : EXIT_HOST_FAILED;
 	if (create_devices(r))
 		return EXIT_HOST_FAILED;
 	if (start_trace(r) || start_faults(r))
 		return EXIT_BAD_USAGE;
-	run_doing(r, "building the domain");
-	if (build(r))
+	if (step(r, "build", run_build))
 		return EXIT_BAD_USAGE;
-	if (create_cpus(r))
+	if (step(r, "vcpus", create_cpus))
 		return EXIT_HOST_FAILED;
 	if (run_create_gdb(r))
 		return EXIT_BAD_USAGE;
-	if (start_threads(r))
+	if (step(r, "threads", start_threads))
 		return EXIT_HOST_FAILED;
 	return 0;
 }
@@ -538,10 +498,10 @@ int domain_run(const struct run_options *o, struct run_result *result)
 	if (!r)
 		return EXIT_HOST_FAILED;
 	r->o = o;
-	r->times.start = stats_now();
-	log_ring_init(&r->guest.log, r->times.start);
+	r->profile.begin = stats_now();
+	log_ring_init(&r->guest.log, r->profile.begin);
 	r->machine.vm_fd = r->machine.kvm_fd = r->machine.memory_fd = -1;
-	r->dir.fd = -1;
+	r->dir.fd = r->ramdisk_fd = -1;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
@@ -556,6 +516,8 @@ int domain_run(const struct run_options *o, struct run_result *result)
 	int rc = run_steps(r);
 	if (!rc) {
 		r->up = stats_now();
+		if (o->stats)
+			stats_sample(&r->guest, &r->profile);
 		if (o->hooks.up)
 			o->hooks.up(o->hooks.arg, r->name, r->guest.domain->domid);
 		wait_for_end(r);
@@ -569,7 +531,7 @@ int domain_run(const struct run_options *o, struct run_result *result)
 		dump_core(r);
 		let_gdb_look(r);
 		preserve(r);
-		if (o->stats && stats_print(&r->guest, &r->times, o->stats_file, &r->err)) {
+		if (o->stats && stats_print(&r->guest, &r->profile, o->stats_file, &r->err)) {
 			fprintf(stderr, "xenolith: %s\n", r->err.text);
 			rc = rc ? rc : EXIT_HOST_FAILED;
 		}

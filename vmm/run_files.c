@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/loader/kernel_cache.h"
 #include "vmm/run_internal.h"
 
 void run_doing(const struct run *r, const char *what)
@@ -28,9 +29,9 @@ static int map_ramdisk(struct run *r)
 	const char *path = r->o->ramdisk;
 	struct stat st;
 
-	r->ramdisk = r->o->ramdisk_data;
+	r->ramdisk_file = r->o->ramdisk_data;
 	r->ramdisk_size = r->o->ramdisk_size;
-	if (!path || r->ramdisk)
+	if (!path || r->ramdisk_file)
 		return 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -39,23 +40,48 @@ static int map_ramdisk(struct run *r)
 			close(fd);
 		return error_set(&r->err, -e, "%s: %s", path, strerror(e));
 	}
+	r->ramdisk_fd = fd;
 	r->ramdisk_size = (size_t)st.st_size;
-	if (r->ramdisk_size)
-		r->ramdisk = mmap(NULL, r->ramdisk_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (r->ramdisk == MAP_FAILED) {
-		r->ramdisk = NULL;
+	if (!r->ramdisk_size)
+		return 0;
+	void *p = mmap(NULL, r->ramdisk_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
 		return error_set(&r->err, -errno, "%s: %s", path, strerror(errno));
-	}
-	r->ramdisk_mapped = true;
+	r->ramdisk_file = p;
 	return 0;
 }
 
 void run_drop_ramdisk(struct run *r)
 {
-	if (r->ramdisk && r->ramdisk_mapped)
-		munmap((void *)(uintptr_t)r->ramdisk, r->ramdisk_size);
-	r->ramdisk = NULL;
+	if (r->ramdisk_fd >= 0) {
+		if (r->ramdisk_file)
+			munmap((void *)(uintptr_t)r->ramdisk_file, r->ramdisk_size);
+		close(r->ramdisk_fd);
+	}
+	r->ramdisk_fd = -1;
+	r->ramdisk_file = NULL;
+	build_ramdisk_free(&r->ramdisk);
+}
+
+static int load_cached(struct run *r)
+{
+	static const char *const results[] = {
+		[KERNEL_CACHE_HIT] = "the kernel was in the cache",
+		[KERNEL_CACHE_MISS] = "the kernel was put into the cache",
+		[KERNEL_CACHE_BROKEN] =
+			"the kernel in the cache was damaged: it was unpacked again",
+	};
+	enum kernel_cache_result result;
+	char why[200];
+	int cache = kernel_cache_open(r->o->kernel_cache, &r->err);
+
+	if (cache < 0)
+		return cache;
+	int rc = kernel_image_load_cached(&r->kernel, r->o->kernel, cache, &result, why, &r->err);
+	close(cache);
+	if (!rc && (result != KERNEL_CACHE_UNUSED || *why))
+		run_say(r, LOG_INFO, *why ? why : results[result]);
+	return rc;
 }
 
 /* Files first: what cannot run is refused before KVM is touched. */
@@ -63,18 +89,20 @@ int run_load_files(struct run *r)
 {
 	const struct run_options *o = r->o;
 
+	int rc = map_ramdisk(r);
+	if (rc)
+		return rc;
+	run_unpack_ramdisk(r);
 	run_doing(r, "reading the kernel");
-	r->times.load_start = stats_now();
-	int rc = o->kernel_data ? kernel_image_parse(&r->kernel, o->kernel_data, o->kernel_size,
-						     o->kernel, &r->err)
-				: kernel_image_load(&r->kernel, o->kernel, &r->err);
-	r->times.load_end = stats_now();
+	uint64_t from = stats_now();
+	rc = o->kernel_data    ? kernel_image_parse(&r->kernel, o->kernel_data, o->kernel_size,
+						    o->kernel, &r->err)
+	     : o->kernel_cache ? load_cached(r)
+			       : kernel_image_load(&r->kernel, o->kernel, &r->err);
+	start_profile_add(&r->profile, "kernel", from);
 	if (rc)
 		return rc;
 	r->have_kernel = true;
-	rc = map_ramdisk(r);
-	if (rc)
-		return rc;
 	run_doing(r, "looking at the disks and what else the domain gets");
 	return guest_devices_check(o, &r->err);
 }

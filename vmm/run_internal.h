@@ -15,6 +15,19 @@
 #define ENDED_BY_ESCAPE	 (-1) /* Ctrl-] */
 #define ENDED_BY_DESTROY (-2) /* xenolith destroy */
 
+struct run;
+
+/* Something that another thread does meanwhile. */
+struct run_job {
+	struct run *run;
+	const char *phase; /* in the profile */
+	int (*work)(struct run *r, struct error *err);
+	pthread_t thread;
+	bool busy;
+	int rc;
+	struct error err;
+};
+
 struct run {
 	const struct run_options *o;
 	const char *name;
@@ -25,9 +38,11 @@ struct run {
 	struct guest guest;
 	struct kernel_image kernel;
 	bool have_kernel;
-	const void *ramdisk;
+	const void *ramdisk_file;
 	size_t ramdisk_size;
-	bool ramdisk_mapped; /* by us */
+	int ramdisk_fd; /* of what we have mapped; -1: that is not ours */
+	struct build_ramdisk ramdisk;
+	struct run_job host_job, ramdisk_job, memory_job;
 	struct event_loop *loop;
 	struct xenstore *xenstore;
 	struct domain_control control;
@@ -38,7 +53,7 @@ struct run {
 	unsigned nr_threads;
 	int signal_fd;
 	_Atomic int ended_by; /* a signal, or one of ENDED_BY_* */
-	struct run_times times;
+	struct start_profile profile;
 	uint64_t up; /* when it was; 0: it was not */
 	char console_path[128];
 	struct error err;
@@ -51,6 +66,19 @@ int run_load_files(struct run *r);
 void run_drop_ramdisk(struct run *r);
 /* The domain's name, folder and id. */
 int run_take_name(struct run *r);
+
+/* ---- run_jobs.c ---- */
+void run_job_start(struct run *r, struct run_job *j, const char *phase,
+		   int (*work)(struct run *r, struct error *err));
+/* Waits for it: its result, in run.err its sentence. More than once: the same. */
+int run_job_end(struct run_job *j);
+void run_open_host(struct run *r);
+void run_unpack_ramdisk(struct run *r);
+void run_show_memory(struct run *r);
+
+/* ---- run_build.c ---- */
+/* The domain, its devices and what others know of it; nothing runs yet. */
+int run_build(struct run *r);
 
 /* ---- run_layout.c ---- */
 /* What machine addresses are: RAM, the heap behind it, and for devices of a large domain a

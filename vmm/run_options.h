@@ -16,6 +16,8 @@ int run_option_p2m(void *into, const char *value, struct error *err);
 int run_option_monitor(void *into, const char *value, struct error *err);
 int run_option_gate(void *into, const char *value, struct error *err);
 int run_option_xenstore(void *into, const char *value, struct error *err);
+int run_option_hugepages(void *into, const char *value, struct error *err);
+int run_option_kernel_cache(void *into, const char *value, struct error *err);
 int run_option_stats(void *into, const char *value, struct error *err);
 int run_option_time(void *into, const char *value, struct error *err);
 int run_option_trace(void *into, const char *value, struct error *err);
@@ -55,6 +57,16 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	 .arg = "KIND", \
 	 .help = "instruction in the hypercall page: auto (default),\nsyscall, vmcall", \
 	 .parse = run_option_gate}, \
+	{.name = "hugepages", \
+	 .arg = "SIZE", \
+	 .arg_optional = true, \
+	 .help = "memory of the host's pool of huge pages, 2M (default) or 1G;\n" \
+		 "without this option the host makes such pages by itself", \
+	 .parse = run_option_hugepages}, \
+	{.name = "kernel-cache", \
+	 .arg = "DIR", \
+	 .help = "keep unpacked kernels in this folder, and take them from there", \
+	 .parse = run_option_kernel_cache}, \
 	{.name = "gdb", \
 	 .arg = "WHERE", \
 	 .arg_optional = true, \

@@ -16,7 +16,9 @@
 
 /* In the parent folder: the last domid that was given. */
 #define COUNTER_FILE ".domid"
-#define DOMID_FILE   "domid"
+/* In the parent folder, too: probe_cache.c. */
+#define HOST_FILE  ".host"
+#define DOMID_FILE "domid"
 
 /* What a domain may have in its folder. */
 static const char *const files[] = {DOMID_FILE, XENSTORE_SOCKET, CONTROL_SOCKET,
@@ -30,7 +32,7 @@ bool domain_name_is_good(const char *name)
 		if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
 			return false;
 	return n && n < DOMAIN_NAME_LIMIT && strcmp(name, ".") && strcmp(name, "..") &&
-	       strcmp(name, COUNTER_FILE);
+	       strcmp(name, COUNTER_FILE) && strcmp(name, HOST_FILE);
 }
 
 int runtime_dir_base(char *path, size_t size, struct error *err)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "vmm/resident/resident.h"
@@ -67,12 +68,13 @@ static void collect(const struct guest *g, struct counts *n)
 	}
 }
 
-/* Resident KiB of the whole process and of the guest's memory in it. */
+/* Resident KiB of the whole process and of the guest's RAM in it: the Xen heap behind it is ours.
+ */
 static void resident(const struct guest *g, uint64_t *all, uint64_t *guest)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
 	char line[256];
-	uint64_t lo = (uintptr_t)g->machine->memory, hi = lo + g->machine->memory_size;
+	uint64_t lo = (uintptr_t)g->machine->memory, hi = lo + g->domain->heap_start * PAGE_SIZE;
 	bool inside = false;
 
 	*all = *guest = 0;
@@ -141,7 +143,7 @@ static void print_counts(FILE *f, const struct counts *n)
 }
 
 static void print_text(FILE *f, const struct counts *n, const struct guest_devices *devices,
-		       const struct run_times *t, uint64_t all, uint64_t guest)
+		       const struct start_profile *t, uint64_t all, uint64_t guest)
 {
 	fprintf(f, "xenolith: statistics\n");
 	print_counts(f, n);
@@ -152,18 +154,16 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 		fprintf(f, "  records of traces %15lu, lost %lu\n", (unsigned long)n->trace.records,
 			(unsigned long)n->trace.lost);
 	guest_devices_text(f, devices);
-	fprintf(f, "  kernel read and unpacked %10lu us\n",
-		(unsigned long)(t->load_end - t->load_start) / 1000);
 	if (n->first_entry)
-		fprintf(f, "  to the first instruction %10lu us more\n",
-			(unsigned long)(n->first_entry - t->start - (t->load_end - t->load_start)) /
-				1000);
+		fprintf(f, "  to the first instruction %10lu us\n",
+			(unsigned long)(n->first_entry - t->begin) / 1000);
+	start_profile_text(f, t);
 	fprintf(f, "  resident beyond the guest's %7lu KiB (guest's: %lu KiB)\n",
 		(unsigned long)(all - guest), (unsigned long)guest);
 }
 
 static void print_json(FILE *f, const struct counts *n, const struct guest_devices *devices,
-		       const struct run_times *t, uint64_t all, uint64_t guest)
+		       const struct start_profile *t, uint64_t all, uint64_t guest)
 {
 	const char *sep = "";
 	char buf[24];
@@ -208,14 +208,12 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 	fprintf(f,
 		",\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n  \"mmio_exits\": %lu,\n",
 		(unsigned long)n->runs, (unsigned long)n->touches, (unsigned long)n->mmio);
-	fprintf(f, "  \"load_us\": %lu,\n  \"start_us\": %lu,\n",
-		(unsigned long)(t->load_end - t->load_start) / 1000,
-		n->first_entry ? (unsigned long)(n->first_entry - t->start -
-						 (t->load_end - t->load_start)) /
-					 1000
-			       : 0);
+	fprintf(f, "  \"start_us\": %lu,\n",
+		n->first_entry ? (unsigned long)(n->first_entry - t->begin) / 1000 : 0);
 	/* CLOCK_MONOTONIC, for who knows when the program was started. */
 	fprintf(f, "  \"first_entry_ns\": %lu,\n", (unsigned long)n->first_entry);
+	start_profile_json(f, t);
+	fprintf(f, ",\n");
 	fprintf(f, "  \"strays\": %lu,\n  \"grants_in_use\": %u,\n", (unsigned long)n->strays,
 		n->grants);
 	fprintf(f, "  \"trace\": {\"records\": %lu, \"lost\": %lu},\n",
@@ -225,7 +223,16 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 		(unsigned long)all, (unsigned long)guest);
 }
 
-int stats_print(const struct guest *g, const struct run_times *t, const char *path,
+void stats_sample(const struct guest *g, struct start_profile *p)
+{
+	struct rusage u;
+
+	resident(g, &p->resident_kib, &p->resident_guest_kib);
+	if (!getrusage(RUSAGE_SELF, &u))
+		p->minor_faults = (uint64_t)u.ru_minflt;
+}
+
+int stats_print(const struct guest *g, const struct start_profile *t, const char *path,
 		struct error *err)
 {
 	struct counts n;

@@ -48,6 +48,20 @@ static bool descriptor_fault(struct cpu *c, const struct cpu_exit *x)
 	return true;
 }
 
+/* The first look at a part of the M2P. */
+static bool m2p_fault(struct cpu *c, const struct cpu_exit *x)
+{
+	struct vcpu *v = c->vcpu;
+	struct domain *d = v->domain;
+
+	if (x->cr2 - d->m2p_va >= d->nr_m2p * 8 || !v->kernel_mode || x->error_code & PF_PRESENT)
+		return false;
+	domain_lock(d);
+	bool shown = monitor_m2p_show(c->monitor, v, x->cr2);
+	domain_unlock(d);
+	return shown;
+}
+
 static void page_fault(struct cpu *c, const struct cpu_exit *x)
 {
 	struct vcpu *v = c->vcpu;
@@ -56,6 +70,8 @@ static void page_fault(struct cpu *c, const struct cpu_exit *x)
 	if (va >= XEN_VIRT_START && va < XEN_VIRT_END) {
 		/* The processor's own accesses to descriptors are never user accesses. */
 		if (!(x->error_code & PF_USER) && descriptor_fault(c, x))
+			return;
+		if (m2p_fault(c, x))
 			return;
 		if (va - XEN_VIRT_START < v->domain->nr_m2p * 8 && v->kernel_mode &&
 		    emulate_m2p_read(v, va) != EMUL_UNHANDLED)

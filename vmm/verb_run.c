@@ -237,6 +237,33 @@ int run_option_gate(void *into, const char *value, struct error *err)
 	return 0;
 }
 
+bool hugepages_parse(const char *value, unsigned *shift)
+{
+	if (!strcmp(value, "2M"))
+		*shift = 21;
+	else if (!strcmp(value, "1G"))
+		*shift = 30;
+	else
+		return false;
+	return true;
+}
+
+int run_option_hugepages(void *into, const char *value, struct error *err)
+{
+	return hugepages_parse(value ? value : "2M", &((struct run_options *)into)->huge_shift)
+		       ? 0
+		       : error_set(err, -EINVAL, "option --hugepages takes 2M or 1G, not '%s'",
+				   value);
+}
+
+int run_option_kernel_cache(void *into, const char *value, struct error *err)
+{
+	if (!*value)
+		return error_set(err, -EINVAL, "option --kernel-cache needs a folder");
+	((struct run_options *)into)->kernel_cache = value;
+	return 0;
+}
+
 int run_option_stats(void *into, const char *value, struct error *err)
 {
 	struct run_options *o = into;
@@ -356,7 +383,8 @@ int run_option_gdb_nowait(void *into, const char *value, struct error *err)
 int run_option_watch(void *into, const char *value, struct error *err)
 {
 	unsigned long long n = WATCH_SECONDS;
-	int rc = value ? option_number("watch", "seconds", value, 1, WATCH_SECONDS_MAX, &n, err) : 0;
+	int rc =
+		value ? option_number("watch", "seconds", value, 1, WATCH_SECONDS_MAX, &n, err) : 0;
 
 	if (!rc)
 		((struct run_options *)into)->watch = (unsigned)n;

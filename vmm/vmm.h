@@ -71,13 +71,13 @@ struct run_options {
 	/* Their contents, where they are no files; then the two above only name them. */
 	const void *kernel_data, *ramdisk_data;
 	size_t kernel_size, ramdisk_size;
-	const char *cmdline; /* never NULL; shorter than MAX_GUEST_CMDLINE */
-	const char *name;    /* never NULL or empty; no '/' */
-	bool name_given;     /* by the user */
-	uint64_t memory_mib; /* MEMORY_MIN_MIB to MEMORY_MAX_MIB */
-	uint64_t maxmem_mib; /* memory_mib to MEMORY_MAX_MIB */
-	unsigned nr_vcpus;   /* 1 to MAX_VCPUS: online at start */
-	unsigned max_vcpus;  /* nr_vcpus to MAX_VCPUS: that it can have */
+	const char *cmdline;	     /* never NULL; shorter than MAX_GUEST_CMDLINE */
+	const char *name;	     /* never NULL or empty; no '/' */
+	bool name_given;	     /* by the user */
+	uint64_t memory_mib;	     /* MEMORY_MIN_MIB to MEMORY_MAX_MIB */
+	uint64_t maxmem_mib;	     /* memory_mib to MEMORY_MAX_MIB */
+	unsigned nr_vcpus;	     /* 1 to MAX_VCPUS: online at start */
+	unsigned max_vcpus;	     /* nr_vcpus to MAX_VCPUS: that it can have */
 	const char *cpus[MAX_VCPUS]; /* a list of the host's (cpu_list.h); NULL: any */
 	bool has_uuid;
 	uint8_t uuid[16];	  /* of the domain; random when there is none */
@@ -90,7 +90,9 @@ struct run_options {
 	 * always with PCI functions (xl.cfg: e820_host). */
 	unsigned e820_host; /* 0 or 1 */
 	struct pci_defaults pci_defaults;
-	bool shared_memory; /* of a memfd: a device in another process may need it */
+	const char *kernel_cache; /* a folder for kernels that were unpacked; NULL: none */
+	unsigned huge_shift;	  /* log2 of the size of pages of the host's pool; 0: not of them */
+	bool shared_memory;	  /* of a memfd: a device in another process may need it */
 	const struct abi_profile *profile;
 	enum p2m_order p2m;
 	uint64_t p2m_seed; /* of P2M_SHUFFLE */
@@ -109,7 +111,7 @@ struct run_options {
 	struct gdb_where gdb_where;
 	bool virtual_time;
 	uint32_t time_quantum; /* ns */
-	bool traced; /* from its first instruction on */
+	bool traced;	       /* from its first instruction on */
 	struct trace_options trace;
 	struct inject_options inject;
 	unsigned watch;		   /* seconds of the watchdog (vmm/inspect/watch.h); 0: none */
@@ -120,6 +122,9 @@ struct run_options {
 	enum log_level log_level;
 	struct run_hooks hooks;
 };
+
+/* "2M" or "1G" as log2 of its bytes. verb_run.c */
+bool hugepages_parse(const char *value, unsigned *shift);
 
 /* Runs one domain to its end: enum exit_status. Prints its own messages, each
  * line prefixed "xenolith: ". 128 + n when signal n ended it. `result` may be NULL.

@@ -84,7 +84,7 @@ for verb in run info help version list console shutdown reboot destroy pause unp
 	prints "$verb -h" "^usage: xenolith $verb" "$verb" -h
 done
 "$program" help run >out
-for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate disk vif pci e820-host shared-memory console paused xenstore stats quiet verbose; do
+for o in ramdisk cmdline memory maxmem vcpus maxvcpus name profile p2m monitor gate hugepages kernel-cache disk vif pci e820-host shared-memory console paused xenstore stats quiet verbose; do
 	grep -q -- "--$o" out
 	verdict $? "help run tells of --$o"
 done
@@ -218,6 +218,21 @@ done
 for v in shuffle: shuffle:x shuffle:-1 shuffle:1x shuffle:18446744073709551616; do
 	refused "--p2m=$v" "takes a seed" run "--p2m=$v" kernel
 done
+for v in 1 4K 2m ''; do
+	refused "--hugepages=$v" "--hugepages takes 2M or 1G, not '$v'" run "--hugepages=$v" kernel
+done
+refused "--hugepages=1G for less" "huge pages of 1 GiB are for domains of at least that size, not 512 MiB" \
+	run --hugepages=1G kernel
+refused "--hugepages=1G and shared memory" "in huge pages of 2 MiB, not of 1 GiB" \
+	run --hugepages=1G --memory 1024 --shared-memory kernel
+refused "--kernel-cache without a folder" "--kernel-cache needs a folder" run --kernel-cache= kernel
+refused "--kernel-cache in no folder" "--kernel-cache: cannot make the folder 'no/cache': No such file" \
+	run --kernel-cache no/cache kernel
+refused "--kernel-cache is a file" "--kernel-cache: cannot open the folder 'kernel': Not a directory" \
+	run --kernel-cache kernel kernel
+mkdir -p open && chmod 777 open
+refused "--kernel-cache that others can write to" "--kernel-cache: others can write to the folder 'open'" \
+	run --kernel-cache open kernel
 refused "--monitor=fast" "--monitor takes auto, forward or resident, not 'fast'" run --monitor fast kernel
 refused "--gate=int" "--gate takes auto, syscall or vmcall, not 'int'" run --gate int kernel
 for v in tty stdio:x pty: socket: file file: '' ':'; do

@@ -175,7 +175,7 @@ START_TEST(padding)
 	b.segments[0].paddr = b.k.paddr_start = 0;
 	b.k.nr_segments = 1;
 	b.k.paddr_end = pages * PAGE_SIZE;
-	b.p.ramdisk = NULL;
+	b.ramdisk = NULL;
 	b.k.notes.entry = LINUX_BASE;
 	built_ok(&b);
 	/* alloc_pgtables_pv first guesses without tables; both have room for them. */

@@ -293,7 +293,7 @@ START_TEST(output_limit)
 	ck_assert_int_eq(payload_unpack(f, z.data, z.len, 0, len + 1, &out, &ctx), 0);
 	ck_assert_uint_eq(out.len, len);
 	ck_assert_mem_eq(out.data, zeroes, len);
-	free(out.data);
+	blob_free(&out);
 	free(z.data);
 	free(zeroes);
 }

@@ -22,7 +22,7 @@ static void setup(void)
 	t = test_domain_new(1, PROFILE_XEN_4_17);
 	m = (struct machine){.vm_fd = -1, .memory_fd = -1, .address_bits = 40};
 	m.memory = t->memory;
-	m.memory_size = t->memory_size;
+	m.memory_size = m.fd_size = t->memory_size;
 	m.io = io_space_create();
 	vmm_pci_init(&p, &m, t->d, NULL);
 	test_bars_init(&card);

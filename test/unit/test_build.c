@@ -42,20 +42,25 @@ void built_linux(struct built *b, uint64_t mib)
 	b->p = (struct build_params){
 		.kernel = &b->k,
 		.cmdline = "console=hvc0",
-		.ramdisk = built_ramdisk,
-		.ramdisk_size = sizeof(built_ramdisk),
 		.p2m = P2M_IDENTITY,
 		.store_port = STORE_PORT,
 		.console_port = CONSOLE_PORT,
 	};
+	b->ramdisk = built_ramdisk;
+	b->ramdisk_size = sizeof(built_ramdisk);
 	b->t = test_domain_fresh(mib * MIB_FRAMES, 2, PROFILE_XEN_4_17);
 }
 
 int built_try(struct built *b)
 {
 	struct domain *d = b->t->d;
-	int rc = domain_build(d, &b->p, &b->r, &b->err);
+	struct build_ramdisk ramdisk;
+	int rc = build_ramdisk_init(&ramdisk, b->ramdisk, b->ramdisk_size, &b->err);
 
+	b->p.ramdisk = &ramdisk;
+	if (!rc)
+		rc = domain_build(d, &b->p, &b->r, &b->err);
+	build_ramdisk_free(&ramdisk);
 	if (!rc) {
 		b->l4 = d->vcpu[0]->guest_table;
 		b->si = frame_ptr(d, b->r.start_info_mfn);

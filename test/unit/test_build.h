@@ -26,6 +26,8 @@ struct built {
 	struct kernel_image k;
 	struct kernel_segment segments[2];
 	struct build_params p;
+	const void *ramdisk;
+	size_t ramdisk_size;
 	struct build_result r;
 	struct error err;
 	uint64_t l4;

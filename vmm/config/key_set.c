@@ -311,6 +311,21 @@ int key_set_cpus(struct settings_reader *r, const struct config_setting *s,
 	return rc;
 }
 
+/* "2M" or "1G"; "" is none of the host's pool. */
+int key_set_hugepages(struct settings_reader *r, const struct config_setting *s,
+		      const struct config_key *k)
+{
+	const char *text = text_of(r, s);
+
+	if (!text)
+		return -EINVAL;
+	r->settings->run.huge_shift = 0;
+	if (*text && !hugepages_parse(text, &r->settings->run.huge_shift))
+		return config_error(r->err, s, s->value,
+				    "hugepages is \"2M\" or \"1G\", not '%.40s'", text);
+	return 0;
+}
+
 /* ---- keys that are not used ---- */
 
 static bool asks_for_nothing(const struct config_value *v)

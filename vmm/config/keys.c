@@ -255,6 +255,10 @@ const struct config_key config_keys[] = {
 	HVM("mca_caps"),
 	{"msr_relaxed", key_warn, .note = "what an MSR reads follows the ABI profile"},
 
+	/* Ours: no key of xl. */
+	PLAIN("hugepages", key_set_hugepages),
+	{"kernel_cache", key_set_string, MEMBER(run.kernel_cache)},
+
 	/* Of xm's and of older versions of xl, which takes whatever it does not know. */
 	XM("ip"),
 	XM("dhcp"),

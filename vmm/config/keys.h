@@ -35,6 +35,8 @@ int key_set_time_offset(struct settings_reader *r, const struct config_setting *
 			const struct config_key *k);
 int key_set_cpus(struct settings_reader *r, const struct config_setting *s,
 		 const struct config_key *k);
+int key_set_hugepages(struct settings_reader *r, const struct config_setting *s,
+		      const struct config_key *k);
 int key_set_bootloader_args(struct settings_reader *r, const struct config_setting *s,
 			    const struct config_key *k);
 /* Warns, or fails, with the note unless the value asks for nothing: "", 0, [ ]. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 #include "vmm/dump/core_dump.h"
 
@@ -24,7 +25,7 @@ static int by_pfn(const void *a, const void *b)
 
 static bool has_page(const struct domain *d, uint64_t mfn)
 {
-	return mfn < d->nr_m2p && mm_page_of_guest(d, mfn) && d->m2p[mfn] < MAX_PFN;
+	return mfn < d->nr_m2p && mm_page_of_guest(d, mfn) && m2p_get(d, mfn) < MAX_PFN;
 }
 
 /* By the M2P, which is ours: a guest that has crashed may have lost its own tables. */
@@ -43,7 +44,7 @@ int core_list_pages(struct core_dump *c)
 	for (uint64_t mfn = 0; mfn < d->ram_used && c->nr_pages < n; mfn++) {
 		if (!has_page(d, mfn))
 			continue;
-		struct core_p2m p = {d->m2p[mfn], mfn};
+		struct core_p2m p = {m2p_get(d, mfn), mfn};
 		sorted &= !c->nr_pages || c->p2m[c->nr_pages - 1].pfn <= p.pfn;
 		c->p2m[c->nr_pages++] = p;
 	}

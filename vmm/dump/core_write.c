@@ -173,7 +173,8 @@ static bool has_data(struct writer *w, uint64_t mfn)
 	const struct machine *m = w->c->guest->machine;
 	uint64_t at = mfn * PAGE_SIZE;
 
-	if (!m || m->memory_fd < 0 || (at >= w->data_from && at < w->data_to))
+	if (!m || m->memory_fd < 0 || m->huge_shift || at >= m->fd_size ||
+	    (at >= w->data_from && at < w->data_to))
 		return true;
 	if (at >= w->data_to || at < w->data_from) {
 		off_t data = lseek(m->memory_fd, (off_t)at, SEEK_DATA);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "pvabi/m2p.h"
 #include "vmm/emulate/decode.h"
 #include "vmm/emulate/emulate.h"
 
@@ -231,7 +232,9 @@ static bool read_m2p(const struct vcpu *v, uint64_t va, unsigned bytes, uint64_t
 	*val = 0;
 	if (va < XEN_VIRT_START || offset >= size || bytes > 8 || bytes > size - offset)
 		return false;
-	__builtin_memcpy(val, (const uint8_t *)d->m2p + offset, bytes);
+	uint64_t mfn = offset / 8, last = (offset + bytes - 1) / 8;
+	uint64_t words[2] = {m2p_get(d, mfn), m2p_get(d, last)};
+	__builtin_memcpy(val, (const uint8_t *)words + offset % 8, bytes);
 	return true;
 }
 

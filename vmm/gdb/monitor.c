@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 #include "vmm/debug_keys.h"
 #include "vmm/gdb/gdb_internal.h"
@@ -94,7 +95,7 @@ static void show_frame(struct gdb_server *s, const char *args, FILE *out)
 		p->flags & PG_PINNED ? ", pinned" : "",
 		p->flags & PG_GIVEN_BACK ? ", given back" : "");
 	if (mfn < d->nr_m2p)
-		fprintf(out, ", pfn 0x%llx", (unsigned long long)d->m2p[mfn]);
+		fprintf(out, ", pfn 0x%llx", (unsigned long long)m2p_get(d, mfn));
 	fputc('\n', out);
 	domain_unlock(d);
 }
@@ -157,7 +158,8 @@ static void inject(struct gdb_server *s, const char *args, FILE *out)
 			fprintf(out, "it has no such rule\n");
 	} else if (*args) {
 		if (!g->injector)
-			g->injector = injector_create(g, s->p.loop, g->devices.xenstore, &none, &err);
+			g->injector =
+				injector_create(g, s->p.loop, g->devices.xenstore, &none, &err);
 		if (!g->injector || injector_add(g->injector, args, &err) < 0)
 			fprintf(out, "%s\n", err.text);
 	}

@@ -1,5 +1,7 @@
 #include "vmm/inspect/frames.h"
 
+#include "pvabi/m2p.h"
+
 static const char *type_name(const struct page_info *p)
 {
 	static const char *const names[] = {
@@ -26,7 +28,7 @@ static const char *owner(const struct domain *d, uint64_t mfn)
 
 uint64_t frame_pfn(const struct domain *d, uint64_t mfn)
 {
-	return mfn < d->nr_m2p ? __atomic_load_n(&d->m2p[mfn], __ATOMIC_RELAXED) : INVALID_MFN;
+	return mfn < d->nr_m2p ? m2p_get(d, mfn) : INVALID_MFN;
 }
 
 void frame_describe(const struct domain *d, uint64_t mfn, json_t *j)

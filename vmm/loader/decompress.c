@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/loader/decompress.h"
+#include "vmm/pages.h"
 
 #define OUT_MIN (64ul << 10)
 /* Kernels shrink to a third or a sixth. A size that claims more than this is not
@@ -36,6 +38,14 @@ const struct payload_format *payload_format_find(const uint8_t *data, size_t len
 	return NULL;
 }
 
+const char *payload_format_known(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (!strcmp(formats[i].name, name))
+			return formats[i].name;
+	return strcmp(name, "none") ? NULL : "none";
+}
+
 int unpack_truncated(struct unpack *u)
 {
 	return load_refuse(u->ctx, "%s payload is truncated at byte %llu", u->format,
@@ -59,11 +69,13 @@ int unpack_out_of_memory(struct unpack *u)
 	return load_fail(u->ctx, -ENOMEM, "no memory to unpack its %s payload", u->format);
 }
 
+/* In pages, from which the kernel can become the guest's without being copied. Growing moves
+ * them at most. */
 static int resize(struct unpack *u, size_t cap)
 {
-	uint8_t *out = realloc(u->out, cap);
+	void *out = u->out ? mremap(u->out, u->out_cap, cap, MREMAP_MAYMOVE) : pages_alloc(cap);
 
-	if (!out)
+	if (!out || out == MAP_FAILED)
 		return unpack_out_of_memory(u);
 	u->out = out;
 	u->out_cap = cap;
@@ -131,10 +143,10 @@ int payload_unpack(const struct payload_format *f, const uint8_t *data, size_t l
 	if (!rc)
 		rc = resize(&u, u.out_len);
 	if (rc) {
-		free(u.out);
+		if (u.out)
+			munmap(u.out, u.out_cap);
 		return rc;
 	}
-	result->data = u.out;
-	result->len = u.out_len;
+	*result = (struct blob){u.out, u.out_len, u.out, u.out_len, -1};
 	return 0;
 }

@@ -31,6 +31,9 @@ struct payload_format {
 /* NULL: no known magic. */
 const struct payload_format *payload_format_find(const uint8_t *data, size_t len);
 
+/* The name of a format with this name, or "none"; else NULL. */
+const char *payload_format_known(const char *name);
+
 /* Unpacks into a new blob of 1 to `limit` bytes. What follows the payload is
  * ignored. `offset` is where `data` lies in the file. */
 int payload_unpack(const struct payload_format *f, const uint8_t *data, size_t len, uint64_t offset,

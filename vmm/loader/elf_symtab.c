@@ -90,8 +90,10 @@ static uint8_t *extend(struct kernel_image *img, uint64_t size)
 	memcpy(buf, old, img->elf_size);
 	for (unsigned i = 0; i < img->nr_segments; i++)
 		img->segments[i].data = buf + (img->segments[i].data - old);
-	free(img->elf);
-	img->elf = buf;
+	struct blob elf = {.base = img->elf_base, .mapped = img->elf_mapped, .fd = img->elf_fd};
+	blob_free(&elf);
+	img->elf = img->elf_base = buf;
+	img->elf_mapped = 0;
 	img->elf_size = at + size;
 	return buf + at;
 }

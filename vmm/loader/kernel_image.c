@@ -44,14 +44,14 @@ static int extract(struct blob *b, size_t offset, size_t size, const char **comp
 	struct blob inner = {0};
 
 	if (!f) { /* kept as it is; the caller looks at what it is */
-		memmove(b->data, b->data + offset, size);
+		b->data += offset;
 		b->len = size;
 		return 0;
 	}
 	int rc = payload_unpack(f, b->data + offset, size, offset, IMAGE_SIZE_LIMIT, &inner, ctx);
 	if (rc)
 		return rc;
-	free(b->data);
+	blob_free(b);
 	*b = inner;
 	*compression = f->name;
 	return 0;
@@ -85,6 +85,9 @@ static int parse_file(struct kernel_image *img, struct blob *file, const struct 
 		rc = refuse_unknown(file->data, file->len, ctx);
 	img->elf = file->data;
 	img->elf_size = file->len;
+	img->elf_base = file->base;
+	img->elf_mapped = file->mapped;
+	img->elf_fd = file->fd;
 	return rc ? rc : elf_parse(img, ctx);
 }
 
@@ -122,13 +125,16 @@ int kernel_image_parse(struct kernel_image *img, const void *buf, size_t len, co
 	file.data = malloc(len);
 	if (!file.data)
 		return load_fail(&ctx, -ENOMEM, "no memory for its %zu bytes", len);
+	file.base = file.data;
 	memcpy(file.data, buf, len);
 	return parse_and_tidy(img, &file, &ctx);
 }
 
 void kernel_image_free(struct kernel_image *img)
 {
-	free(img->elf);
+	struct blob elf = {.base = img->elf_base, .mapped = img->elf_mapped, .fd = img->elf_fd};
+
+	blob_free(&elf);
 	free(img->segments);
 	memset(img, 0, sizeof(*img));
 }

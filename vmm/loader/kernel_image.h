@@ -13,17 +13,17 @@
 #include "vmm/error.h"
 
 struct kernel_segment {
-	uint64_t paddr;	      /* as the notes' PADDR_OFFSET rule leaves it: offset from virt_base */
-	const uint8_t *data;  /* into the image's buffer */
+	uint64_t paddr;	     /* as the notes' PADDR_OFFSET rule leaves it: offset from virt_base */
+	const uint8_t *data; /* into the image's buffer */
 	uint64_t filesz, memsz;
 };
 
 /* What the Xen ELF notes say (elfnote.h), with libelf's (Xen's) defaults. */
 struct kernel_notes {
 	char guest_os[32], guest_version[32], xen_version[16], loader[16];
-	char features[256];	      /* XEN_ELFNOTE_FEATURES, text */
-	uint64_t supported_features;  /* bit XENFEAT_*: from SUPPORTED_FEATURES or FEATURES */
-	uint64_t required_features;   /* the ones marked with '!' */
+	char features[256];	     /* XEN_ELFNOTE_FEATURES, text */
+	uint64_t supported_features; /* bit XENFEAT_*: from SUPPORTED_FEATURES or FEATURES */
+	uint64_t required_features;  /* the ones marked with '!' */
 	uint64_t virt_base;
 	uint64_t elf_paddr_offset;
 	uint64_t entry;
@@ -40,15 +40,20 @@ struct kernel_notes {
 };
 
 struct kernel_image {
-	uint8_t *elf; /* the decompressed ELF file, owned */
+	uint8_t *elf; /* the decompressed ELF file, in memory at elf_base that is owned */
 	size_t elf_size;
+	uint8_t *elf_base;
+	size_t elf_mapped;	 /* it is a mapping of so many bytes; 0: it is on the heap ... */
+	int elf_fd;		 /* ... of this file, from its beginning; -1: of none */
+	bool elf_kept;		 /* nobody writes to that file: it can be the guest's memory */
 	const char *format;	 /* "ELF64", "bzImage" */
 	const char *compression; /* "none", "gzip", "xz", ... */
 	const char *notes_from;	 /* "PT_NOTE", "SHT_NOTE", "__xen_guest" */
 	struct kernel_segment *segments;
 	unsigned nr_segments;
 	struct kernel_notes notes;
-	uint64_t virt_start, virt_end;	/* of all segments, by virtual address; an end of 2^64 is 0 */
+	uint64_t virt_start,
+		virt_end; /* of all segments, by virtual address; an end of 2^64 is 0 */
 	uint64_t paddr_start, paddr_end; /* the same from virt_base: [start, end) offsets */
 };
 

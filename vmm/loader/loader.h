@@ -28,11 +28,17 @@ struct load_ctx {
 	struct error *err;
 };
 
-/* Bytes on the heap, owned by whoever holds the struct. */
+/* Bytes, owned by whoever holds the struct: on the heap, in pages of their own, or mapped from
+ * a file and not to be written to. */
 struct blob {
 	uint8_t *data;
 	size_t len;
+	uint8_t *base; /* where the memory begins that is owned */
+	size_t mapped; /* its size when it is a mapping; 0: it is on the heap */
+	int fd;	       /* of the file that is mapped; -1: none */
 };
+
+void blob_free(struct blob *b);
 
 /* Writes "NAME: SENTENCE" and returns -ENOEXEC. Bytes that are not printable
  * become '?': parts of a sentence may come from the file. */
@@ -42,8 +48,8 @@ int load_refuse(const struct load_ctx *ctx, const char *fmt, ...)
 int load_fail(const struct load_ctx *ctx, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Reads the whole file. 0, -ENOEXEC (not a file that can be read to the end) or
- * the host's errno. */
+/* Maps the whole file, or reads what cannot be mapped. 0, -ENOEXEC (not a file that can be read to
+ * the end) or the host's errno. */
 int kernel_file_read(struct blob *file, const char *path, const struct load_ctx *ctx);
 
 bool bzimage_is(const uint8_t *data, size_t len);
