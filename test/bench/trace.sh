@@ -82,13 +82,14 @@ if [ -w /dev/kvm ]; then
   load one --trace event --trace-format raw --trace-file "$work/trace"
   load all --trace all --trace-format raw --trace-file "$work/trace"
   rm -f "$work/trace"
-  printf '%-14s %10s %10s %10s %10s %10s %8s\n' "" exits "hypercall" "event" records lost "last"
-  printf '%-14s %10s %7s ns %7s ns %10s %10s\n' off "$(of off exits)" "$(of off hypercall)" "$(of off event)" - -
+  printf '%-14s %10s %10s %10s %10s %10s %6s %8s\n' "" exits "hypercall" "event" records "a second" lost "last"
+  printf '%-14s %10s %7s ns %7s ns %10s %10s %6s\n' off "$(of off exits)" "$(of off hypercall)" "$(of off event)" - - -
   [ -z "${more:-}" ] || echo "(of which the probes that nobody asks for are, in instructions: $more)"
   for t in one all; do
     e=$(ratio "$(of $t exits)" "$(of off exits)") h=$(ratio "$(of $t hypercall)" "$(of off hypercall)") v=$(ratio "$(of $t event)" "$(of off event)")
-    printf '%-14s %10s %10s %10s %10s %10s %8s\n' "$([ $t = one ] && echo "event, ratio" || echo "all, ratio")" "$e" "$h" "$v" \
-      "$(of $t records)" "$(most $t lost)" "$(before "guest-$t-hypercall")"
+    rate=$(awk "BEGIN {printf \"%d\", $(of $t records) / (20000 * ($(of $t hypercall) + $(of $t event)) / 1e9)}")
+    printf '%-14s %10s %10s %10s %10s %10s %6s %8s\n' "$([ $t = one ] && echo "event, ratio" || echo "all, ratio")" "$e" "$h" "$v" \
+      "$(of $t records)" "$rate" "$(most $t lost)" "$(before "guest-$t-hypercall")"
     note "guest-$t-exits" "$e"
     note "guest-$t-hypercall" "$h"
     note "guest-$t-event" "$v"
