@@ -9,9 +9,10 @@
 #include "devices/block/blk_fault.h"
 #include "pvabi/fault.h"
 
-#define MAX_HELD    1024
-#define REORDER_NS  1000000000ll /* when there is no next answer */
-#define WRONG_VALUE 77		 /* neither a status nor an operation */
+#define MAX_HELD     1024
+#define REORDER_NS   1000000000ll /* when there is no next answer */
+#define MAX_SLEEP_NS 60000000000ll
+#define WRONG_VALUE  77 /* neither a status nor an operation */
 
 struct blk_held {
 	struct blk_held *next;
@@ -140,5 +141,7 @@ int blk_fault_timeout(const struct blk_queue *q)
 			first = h->due;
 	if (first == INT64_MAX)
 		return -1;
+	if (first - now > MAX_SLEEP_NS)
+		return MAX_SLEEP_NS / 1000000;
 	return first <= now ? 0 : (int)((first - now) / 1000000) + 1;
 }

@@ -108,6 +108,7 @@ START_TEST(test_bad_rules)
 		"hypercall fail=0",
 		"hypercall delay=soon",
 		"hypercall delay=-1s",
+		"hypercall delay=1000000000h",
 		"event_pending drop=3",
 		"event_pending storm=x",
 		"hypercall fail=EIO p=2",

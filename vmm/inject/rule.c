@@ -9,7 +9,7 @@
 #include "vmm/trace/trace.h"
 
 #define MAX_WORDS 12
-#define NS	  1000000000.0
+#define MAX_TIME  4e18 /* ns; a century, and the clocks have room for two of them */
 
 bool inject_time(const char *text, int64_t *ns)
 {
@@ -25,7 +25,10 @@ bool inject_time(const char *text, int64_t *ns)
 		return false;
 	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (!strcmp(end, units[i].unit)) {
-			*ns = (int64_t)(n * units[i].ns);
+			n *= units[i].ns;
+			if (n >= MAX_TIME || n <= -MAX_TIME)
+				return false;
+			*ns = (int64_t)n;
 			return true;
 		}
 	return false;
