@@ -396,6 +396,28 @@ START_TEST(bootloaders)
 }
 END_TEST
 
+START_TEST(huge_pages_and_kernel_cache)
+{
+	ck_assert_int_eq(read_more("hugepages='1G'\nkernel_cache='/var/cache/k'\n"), 0);
+	ck_assert_uint_eq(s.run.huge_shift, 30);
+	ck_assert_str_eq(s.run.kernel_cache, "/var/cache/k");
+	ck_assert_uint_eq(warnings, 0);
+	again();
+	ck_assert_int_eq(read_more("hugepages='2M'\n"), 0);
+	ck_assert_uint_eq(s.run.huge_shift, 21);
+	again();
+	ck_assert_int_eq(read_more("hugepages=''\nkernel_cache=''\n"), 0);
+	ck_assert_uint_eq(s.run.huge_shift, 0);
+	ck_assert_ptr_null(s.run.kernel_cache);
+	again();
+	ck_assert_int_eq(read_more("hugepages='4K'\n"), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "f.cfg:3"));
+	ck_assert_ptr_nonnull(strstr(err.text, "hugepages is \"2M\" or \"1G\", not '4K'"));
+	again();
+	ck_assert_int_eq(read_more("hugepages=[ '2M' ]\n"), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -410,6 +432,7 @@ int main(void)
 		pinned_cpus,
 		time_offsets,
 		bootloaders,
+		huge_pages_and_kernel_cache,
 	};
 
 	return RUN_TESTS("domain_settings", setup, teardown, tests);
