@@ -171,6 +171,9 @@ static int probe_run(struct probe *p, struct host_features *h, struct error *err
 				 kind == CPU_EXIT_FATAL ? x.text : "`syscall` went somewhere else");
 	h->syscall_faults = p->c.syscall_faulted;
 	probe_shadow(p, h, &x);
+	/* It comes when it is looked at; here it must be there. */
+	if (!monitor_m2p_show(&p->g.monitor, p->v, MACH2PHYS_VIRT_START))
+		return error_set(err, -ENOMEM, "out of memory");
 	/* mov fixed place of the M2P,%rax ; mov (%rax),%rax; ud2 */
 	kind = RUN(p, &x, 0x48, 0xb8, 0, 0, 0, 0, 0, 0x80, 0xff, 0xff, 0x48, 0x8b, 0x00, 0x0f,
 		   0x0b);
