@@ -32,7 +32,7 @@ VMM_SRC := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/*/*.c))
 VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
 # Runs inside the guest, with handlers of pvabi (vmm/resident).
 RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c \
-	evtchn.c guest_access.c hypercall.c iocap.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
+	evtchn.c guest_access.c hypercall.c iomem_permitted.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
 	mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
 STRESS_SRC := $(wildcard test/stress/*_tsan.c)
@@ -330,8 +330,8 @@ RESIDENT_CFLAGS := $(CSTD) $(WARN) $(CFLAGS) -D_GNU_SOURCE -I. -MMD -MP -DPVABI_
 $(BUILD)/resident/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(RESIDENT_CFLAGS) -c -o $@ $<
-$(BUILD)/resident.o: $(patsubst %.c,$(BUILD)/resident/%.o,$(RESIDENT_SRC))
-	ld -r --gc-sections -e resident_entry -u resident_entry -o $@.all $^
+$(BUILD)/resident.o: $(patsubst %.c,$(BUILD)/resident/%.o,$(RESIDENT_SRC)) vmm/resident/guest/sections.lds
+	ld -r --gc-sections -e resident_entry -u resident_entry -T vmm/resident/guest/sections.lds -o $@.all $(filter %.o,$^)
 	objcopy --strip-unneeded --keep-symbol=resident_entry --prefix-symbols=in_guest_ $@.all $@
 
 $(BUILD)/%.o: %.S

@@ -45,7 +45,7 @@ static uint64_t saved_rflags(const struct vcpu *v, bool masked)
 
 	if (!masked)
 		rflags |= EFLAGS_IF;
-	if (v->domain->vm_assist & 1UL << VMASST_TYPE_architectural_iopl)
+	if (shared(v->domain)->vm_assist & 1UL << VMASST_TYPE_architectural_iopl)
 		rflags |= (uint64_t)v->iopl << 12;
 	return rflags;
 }
@@ -73,7 +73,7 @@ static bool push(struct vcpu *v, uint64_t sp, const uint64_t *frame, unsigned n)
 	sp -= n * sizeof(frame[0]);
 	if (guest_copy_to(v, sp, frame, n * sizeof(frame[0]))) {
 		r->cs |= 3;
-		domain_crash(v->domain,
+		domain_crash(shared(v->domain),
 			     "vcpu %u: the exception frame for rip %#lx cannot be written to the "
 			     "kernel stack at %#lx",
 			     v->id, (unsigned long)r->rip, (unsigned long)sp);
@@ -93,7 +93,7 @@ bool bounce_frame(struct vcpu *v, const struct bounce *b)
 	unsigned n = 0;
 
 	if (!b->eip) {
-		domain_crash(v->domain,
+		domain_crash(shared(v->domain),
 			     "vcpu %u: no handler registered for what happened at rip %#lx", v->id,
 			     (unsigned long)r->rip);
 		return false;

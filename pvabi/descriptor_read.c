@@ -46,7 +46,7 @@ bool descriptor_read(struct vcpu *v, uint16_t sel, uint64_t *desc)
 		return xen_descriptor(sel, desc);
 	if (i >= v->gdt_ents)
 		return false;
-	const uint64_t *table = frame_ptr(v->domain, v->gdt_frames[i / 512]);
+	const uint64_t *table = frame_ptr(shared(v->domain), v->gdt_frames[i / 512]);
 	if (!table)
 		return false;
 	*desc = __atomic_load_n(&table[i % 512], __ATOMIC_RELAXED);

@@ -45,7 +45,7 @@ int mm_check_descriptor(uint64_t *desc)
 
 int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	unsigned nr = (entries + 511) / 512, i;
 
 	if (entries > FIRST_RESERVED_GDT_ENTRY)
@@ -74,12 +74,13 @@ bool vcpu_ldt_map(struct vcpu *v, unsigned n)
 	if (v->ldt_mapped >> n & 1)
 		return true;
 	if (n >= (v->ldt_ents * 8 + PAGE_SIZE - 1) / PAGE_SIZE ||
-	    !guest_walk(v->domain, v->guest_table, v->ldt_base + n * PAGE_SIZE, &w) || !w.present ||
-	    w.level != 1 || mm_get_descriptor_page(v->domain, w.maddr >> PAGE_SHIFT))
+	    !guest_walk(shared(v->domain), v->guest_table, v->ldt_base + n * PAGE_SIZE, &w) ||
+	    !w.present || w.level != 1 ||
+	    mm_get_descriptor_page(shared(v->domain), w.maddr >> PAGE_SHIFT))
 		return false;
 	v->ldt_frames[n] = w.maddr >> PAGE_SHIFT;
 	v->ldt_mapped |= 1u << n;
-	host_of(v->domain)->descriptors_changed(v);
+	host_of(shared(v->domain))->descriptors_changed(v);
 	return true;
 }
 
@@ -90,9 +91,9 @@ void vcpu_ldt_drop(struct vcpu *v)
 		return;
 	for (unsigned n = 0; n < LDT_PAGES; n++)
 		if (v->ldt_mapped >> n & 1)
-			mm_put_descriptor_page(v->domain, v->ldt_frames[n]);
+			mm_put_descriptor_page(shared(v->domain), v->ldt_frames[n]);
 	v->ldt_mapped = 0;
-	host_of(v->domain)->descriptors_changed(v);
+	host_of(shared(v->domain))->descriptors_changed(v);
 }
 
 long hypercall_set_gdt(struct vcpu *v, const uint64_t *args)
@@ -109,7 +110,7 @@ long hypercall_set_gdt(struct vcpu *v, const uint64_t *args)
 
 long hypercall_update_descriptor(struct vcpu *v, const uint64_t *args)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t maddr = args[0], desc = args[1];
 	uint64_t mfn = maddr >> PAGE_SHIFT;
 	struct page_info *p;

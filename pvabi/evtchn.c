@@ -30,7 +30,7 @@ int evtchn_domain_init(struct domain *d)
 
 void evtchn_domain_destroy(struct domain *d)
 {
-	if (d->pages)
+	if (shared(d->pages))
 		evtchn_fifo_destroy(d);
 	free(d->evtchn);
 	d->evtchn = NULL;
@@ -82,7 +82,7 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 		unsigned virq = chn->u.virq;
 		unsigned id = virq_is_global(virq) ? 0 : chn->notify_vcpu;
 
-		d->vcpu[id]->virq_to_evtchn[virq] = 0;
+		shared(d->vcpu[id])->virq_to_evtchn[virq] = 0;
 	} else if (chn->state == ECS_PIRQ) {
 		pirq_unbind(d, chn->u.pirq);
 	} else if (chn->state == ECS_INTERDOMAIN && chn->u.interdomain.remote) {
@@ -124,7 +124,7 @@ __attribute__((noinline, cold)) static bool event_faulty(struct domain *d, evtch
 
 void evtchn_set_pending(struct vcpu *v, evtchn_port_t port)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	struct evtchn *chn = evtchn_from_port(d, port);
 	struct fault f;
 
@@ -147,7 +147,7 @@ int evtchn_port_poll(struct domain *d, evtchn_port_t port)
 	if (chn && evtchn_usable(chn))
 		rc = d->evtchn_ops->is_pending(d, port);
 	/* The first SCHEDOP_poll (changeset c445d4a0dd76) took any port number. */
-	else if (d->profile->poll_needs_masked && port < EVTCHN_2L_PORTS)
+	else if (shared(d->profile)->poll_needs_masked && port < EVTCHN_2L_PORTS)
 		rc = evtchn_2l_ops.is_pending(d, port);
 	evtchn_unlock(d);
 	return rc;
@@ -164,7 +164,7 @@ void evtchn_check_pollers(struct domain *d, evtchn_port_t port)
 	while (pollers) {
 		unsigned id = __builtin_ctz(pollers);
 		uint32_t bit = 1u << id;
-		struct vcpu *v = d->vcpu[id];
+		struct vcpu *v = shared(d->vcpu[id]);
 		int waits_for = atomic_load(&v->poll_evtchn);
 
 		pollers &= ~bit;
@@ -187,7 +187,7 @@ void vcpu_mark_events_pending(struct vcpu *v)
 	if (__atomic_fetch_or(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST) & 1)
 		return;
 	vcpu_unblock(v);
-	host_of(v->domain)->vcpu_kick(v);
+	host_of(shared(v->domain))->vcpu_kick(v);
 }
 
 /* Xen: arch/x86/include/asm/event.h, local_events_need_delivery. */
@@ -214,7 +214,7 @@ bool virq_is_global(unsigned virq)
 
 void vcpu_send_virq(struct vcpu *v, unsigned virq)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 
 	if (virq >= NR_VIRQS || virq_is_global(virq))
 		return;
@@ -231,8 +231,8 @@ void domain_send_global_virq(struct domain *d, unsigned virq)
 	if (virq >= NR_VIRQS || !virq_is_global(virq))
 		return;
 	evtchn_lock(d);
-	port = d->vcpu[0]->virq_to_evtchn[virq];
+	port = shared(d->vcpu[0])->virq_to_evtchn[virq];
 	if (port)
-		evtchn_set_pending(d->vcpu[d->evtchn[port].notify_vcpu], port);
+		evtchn_set_pending(shared(d->vcpu[d->evtchn[port].notify_vcpu]), port);
 	evtchn_unlock(d);
 }

@@ -125,7 +125,7 @@ static uint8_t *translate(struct domain *d, uint64_t l4, uint64_t va, bool write
 		if (!w.user || (write && !w.writable))
 			return NULL;
 		if (mark_used(&path, w.level, write))
-			return d->memory + w.maddr;
+			return shared(d->memory) + w.maddr;
 	}
 	return NULL;
 }
@@ -166,12 +166,12 @@ static int copy_from(struct domain *d, uint64_t l4, void *dst, uint64_t va, size
 
 int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 {
-	return copy_from(v->domain, vcpu_l4(v), dst, va, len);
+	return copy_from(shared(v->domain), vcpu_l4(v), dst, va, len);
 }
 
 int guest_copy_from_kernel(struct vcpu *v, void *dst, uint64_t va, size_t len)
 {
-	return copy_from(v->domain, v->guest_table, dst, va, len);
+	return copy_from(shared(v->domain), v->guest_table, dst, va, len);
 }
 
 static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, size_t len)
@@ -196,10 +196,10 @@ static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, 
 
 int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
 {
-	return copy_to(v->domain, vcpu_l4(v), va, src, len);
+	return copy_to(shared(v->domain), vcpu_l4(v), va, src, len);
 }
 
 int guest_copy_to_kernel(struct vcpu *v, uint64_t va, const void *src, size_t len)
 {
-	return copy_to(v->domain, v->guest_table, va, src, len);
+	return copy_to(shared(v->domain), v->guest_table, va, src, len);
 }

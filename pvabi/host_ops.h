@@ -45,6 +45,10 @@ struct host_ops {
 	 * (HOSTS: shadow paging); others ignore it. v: the current vcpu. */
 	void (*pte_overwritten)(struct vcpu *v, uint64_t maddr);
 
+	/* v, which is current, uses other page tables from now on: vcpu_l4(). Before the old
+	 * ones may become anything else; `lock` is held. */
+	void (*tables_changed)(struct vcpu *v);
+
 	/* console_io. read: bytes taken, 0 when there are none. */
 	void (*console_write)(struct domain *d, const char *buf, size_t len);
 	size_t (*console_read)(struct domain *d, char *buf, size_t len);

@@ -99,7 +99,8 @@ static const struct subop *subop_find(const struct vcpu *v, const struct hyperca
 	int nr = hc->subop_mask ? (int)(arg & hc->subop_mask) : (int)arg;
 
 	for (const struct subop *s = hc->subops; s->name; s++)
-		if (s->nr == nr && s->profiles & PROFILE_BIT(v->domain->profile->id))
+		if (s->nr == nr &&
+		    s->profiles & PROFILE_BIT(shared(shared(v->domain)->profile)->id))
 			return s;
 	return NULL;
 }
@@ -123,10 +124,10 @@ static long subop_call(struct vcpu *v, const struct hypercall *hc, const struct 
 		memset(block, 0, s->size);
 	}
 	if (locked)
-		domain_lock(v->domain);
+		domain_lock(shared(v->domain));
 	rc = s->fn(v, s->size ? block : NULL, args);
 	if (locked)
-		domain_unlock(v->domain);
+		domain_unlock(shared(v->domain));
 	out = s->dir & ARG_OUT_ALWAYS || (s->dir & ARG_OUT && rc >= 0);
 	if (out && guest_copy_to(v, va, block, s->size))
 		return -EFAULT;
@@ -141,9 +142,9 @@ static long fn_call(struct vcpu *v, const struct hypercall *hc, const uint64_t *
 		return -ENOSYS;
 	if (hc->flags & HC_UNLOCKED)
 		return hc->fn(v, args);
-	domain_lock(v->domain);
+	domain_lock(shared(v->domain));
 	rc = hc->fn(v, args);
-	domain_unlock(v->domain);
+	domain_unlock(shared(v->domain));
 	return rc;
 }
 
@@ -166,7 +167,8 @@ static const struct hypercall *hypercall_find(const struct vcpu *v, uint64_t nr)
 {
 	const struct hypercall *hc = nr < NR_HYPERCALLS ? &hypercall_table[nr] : NULL;
 
-	if (!hc || !hc->name || !(hc->profiles & PROFILE_BIT(v->domain->profile->id)))
+	if (!hc || !hc->name ||
+	    !(hc->profiles & PROFILE_BIT(shared(shared(v->domain)->profile)->id)))
 		return NULL;
 	return hc;
 }
@@ -207,7 +209,7 @@ __attribute__((noinline, cold)) static long probed_call(struct vcpu *v, const st
 	/* Of a family of our own telling: the first element of its list. */
 	size_t size = s ? s->size : hc && hc->op_at ? PROBE_MAX_BLOCK : 0;
 	uint64_t va = s ? args[hc->subop_arg] : args[nr == __HYPERVISOR_mmuext_op ? 0 : 1];
-	uint64_t start = host_of(v->domain)->system_time(v->domain);
+	uint64_t start = host_of(shared(v->domain))->system_time(shared(v->domain));
 	uint8_t block[PROBE_MAX_BLOCK];
 	struct fault f;
 	bool read = false;
@@ -217,17 +219,18 @@ __attribute__((noinline, cold)) static long probed_call(struct vcpu *v, const st
 		size = sizeof(block);
 	if (size && (!s || s->dir & ARG_IN))
 		read = !guest_copy_from(v, block, va, size);
-	bool faulty = FAULT_AT_BLOCK(v->domain, hypercall, &f, block, read ? size : 0, nr, args[0],
-				     args[1], args[2], args[3], args[4], args[5], 0);
+	bool faulty = FAULT_AT_BLOCK(shared(v->domain), hypercall, &f, block, read ? size : 0, nr,
+				     args[0], args[1], args[2], args[3], args[4], args[5], 0);
 	if (faulty && f.kind == FAULT_DELAY)
-		fault_wait(v->domain, &f);
+		fault_wait(shared(v->domain), &f);
 	rc = faulty && f.kind == FAULT_FAIL ? fault_value(&f, -EINVAL) : call(v, hc, nr, args);
 	if (size && (!s || s->dir & (ARG_OUT | ARG_OUT_ALWAYS)) && rc >= 0)
 		read = !guest_copy_from(v, block, va, size);
 	const uint64_t fields[] = {nr,	    args[0], args[1], args[2],
 				   args[3], args[4], args[5], (uint64_t)rc};
-	if (probe_is_traced(v->domain, PROBE_hypercall))
-		probe_hit_span(v->domain, PROBE_hypercall, start, fields, block, read ? size : 0);
+	if (probe_is_traced(shared(v->domain), PROBE_hypercall))
+		probe_hit_span(shared(v->domain), PROBE_hypercall, start, fields, block,
+			       read ? size : 0);
 	return rc;
 }
 
@@ -247,7 +250,7 @@ long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 #endif
 	if (nr < NR_HYPERCALLS)
 		v->hypercalls[nr]++;
-	if (probe_is_armed(v->domain, PROBE_hypercall))
+	if (probe_is_armed(shared(v->domain), PROBE_hypercall))
 		return probed_call(v, hc, nr, args);
 	return call(v, hc, nr, args);
 }

@@ -14,12 +14,12 @@ typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t *args);
 typedef long (*subop_fn)(struct vcpu *v, void *arg, const uint64_t *args);
 
 /* hypercall.flags */
-#define HC_UNLOCKED 0x1 /* the handler takes what locks it needs */
+#define HC_UNLOCKED  0x1 /* the handler takes what locks it needs */
 #define HC_SETS_REGS 0x2 /* the handler wrote regs itself; rax is not set (iret) */
 
 /* subop.dir */
-#define ARG_IN 0x1  /* copied in before the handler; -EFAULT when it cannot be */
-#define ARG_OUT 0x2 /* copied out after a handler that returned >= 0 */
+#define ARG_IN	       0x1 /* copied in before the handler; -EFAULT when it cannot be */
+#define ARG_OUT	       0x2 /* copied out after a handler that returned >= 0 */
 #define ARG_OUT_ALWAYS 0x4
 
 struct subop {
@@ -71,8 +71,8 @@ extern const struct hypercall hypercall_table[NR_HYPERCALLS];
  * when the call is to be continued. */
 void hypercall_dispatch(struct vcpu *v, unsigned insn_len);
 /* A list that a hypercall works on is interrupted between its entries when the guest
- * can take an event, or the host wants the vcpu: the handler asks before each but the first, says with which
- * arguments the guest is to make the call again, and returns the result. */
+ * can take an event, or the host wants the vcpu: the handler asks before each but the first, says
+ * with which arguments the guest is to make the call again, and returns the result. */
 bool hypercall_preempt_check(const struct vcpu *v);
 long hypercall_continue(struct vcpu *v, const uint64_t *args);
 /* The same for a call inside a multicall: returns the result. `lock` not held. */

@@ -60,10 +60,10 @@ HYPERCALL(mca);
 long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args);
 
 /* Families with sub-operations. */
-extern const struct subop memory_op_subops[];	     /* memory_op.c */
+extern const struct subop memory_op_subops[]; /* memory_op.c */
 long memory_op_check(struct vcpu *v, const uint64_t *args);
-extern const struct subop xen_version_subops[];	     /* xen_version.c */
-extern const struct subop vcpu_op_subops[];	     /* vcpu_op.c; arg is args[2] */
+extern const struct subop xen_version_subops[]; /* xen_version.c */
+extern const struct subop vcpu_op_subops[];	/* vcpu_op.c; arg is args[2] */
 long vcpu_op_check(struct vcpu *v, const uint64_t *args);
 extern const struct subop sched_op_subops[];	     /* sched.c */
 extern const struct subop event_channel_op_subops[]; /* event_channel.c */

@@ -10,10 +10,6 @@
 
 #define NR_PORTS 65536u
 
-struct iomem_range {
-	uint64_t first, end; /* exclusive */
-};
-
 static bool has_memory(const struct domain *d, uint64_t first, uint64_t end)
 {
 	for (uint64_t mfn = first; mfn < end && mfn < d->nr_frames; mfn++)
@@ -84,16 +80,6 @@ int domain_revoke_iomem(struct domain *d, uint64_t mfn, uint64_t nr)
 	rc = rebuild(&d->iocaps, mfn, mfn + nr, false);
 	domain_unlock(d);
 	return rc;
-}
-
-bool domain_iomem_permitted(const struct domain *d, uint64_t mfn)
-{
-	const struct iocaps *c = &d->iocaps;
-
-	for (unsigned i = 0; i < c->nr_iomem; i++)
-		if (mfn >= c->iomem[i].first && mfn < c->iomem[i].end)
-			return true;
-	return false;
 }
 
 static void ports_set(struct domain *d, unsigned first, unsigned nr, bool allow)

@@ -11,7 +11,7 @@ long hypercall_iret(struct vcpu *v, const uint64_t *args)
 	struct iret_context f;
 
 	if (guest_copy_from(v, &f, r->rsp, sizeof(f))) {
-		domain_crash(v->domain, "vcpu %u: iret frame at %#lx cannot be read", v->id,
+		domain_crash(shared(v->domain), "vcpu %u: iret frame at %#lx cannot be read", v->id,
 			     (unsigned long)r->rsp);
 		r->rax = 0;
 		return 0;
@@ -19,7 +19,7 @@ long hypercall_iret(struct vcpu *v, const uint64_t *args)
 	if ((f.cs & 3) == 3) {
 		if (!v->guest_table_user) {
 			domain_crash(
-				v->domain,
+				shared(v->domain),
 				"vcpu %u: iret to user mode, but there are no user page tables",
 				v->id);
 			r->rax = 0;
@@ -27,7 +27,7 @@ long hypercall_iret(struct vcpu *v, const uint64_t *args)
 		}
 		vcpu_toggle_mode(v);
 	}
-	if (v->domain->vm_assist & 1UL << VMASST_TYPE_architectural_iopl)
+	if (shared(v->domain)->vm_assist & 1UL << VMASST_TYPE_architectural_iopl)
 		v->iopl = (f.rflags & EFLAGS_IOPL) >> 12;
 	r->rip = f.rip;
 	r->cs = (uint16_t)f.cs | 3;

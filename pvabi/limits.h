@@ -6,11 +6,11 @@
 
 #include "pvabi/xen_abi.h"
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096UL
-#define PAGE_MASK (~(PAGE_SIZE - 1))
-#define MAX_VCPUS 32 /* XEN_LEGACY_MAX_VCPUS: vcpu_info slots in shared_info */
-#define INVALID_MFN (~0UL)
+#define PAGE_SHIFT	  12
+#define PAGE_SIZE	  4096UL
+#define PAGE_MASK	  (~(PAGE_SIZE - 1))
+#define MAX_VCPUS	  32 /* XEN_LEGACY_MAX_VCPUS: vcpu_info slots in shared_info */
+#define INVALID_MFN	  (~0UL)
 #define NR_HYPERCALL_ARGS 6
 
 /* 64-bit guests address 4096 two-level ports (64 selector words of 64 bits). */
@@ -30,9 +30,9 @@
 #define LDT_PAGES	 16
 
 /* The L4 slots that belong to Xen (arch-x86/xen-x86_64.h: HYPERVISOR_VIRT_*). */
-#define XEN_L4_FIRST 256
-#define XEN_L4_LAST 271
+#define XEN_L4_FIRST   256
+#define XEN_L4_LAST    271
 #define XEN_VIRT_START 0xffff800000000000UL
-#define XEN_VIRT_END 0xffff880000000000UL /* exclusive */
+#define XEN_VIRT_END   0xffff880000000000UL /* exclusive */
 
 #endif

@@ -1,8 +1,5 @@
 #include "pvabi/m2p.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 /* The n that domain_ram_frame() has for this frame, or INVALID_MFN: no RAM that the domain
  * has from the start. */
 static uint64_t nth_of_ram(const struct domain *d, uint64_t mfn)
@@ -27,8 +24,9 @@ static uint64_t at_first(const struct domain *d, uint64_t mfn)
 
 uint64_t m2p_get(const struct domain *d, uint64_t mfn)
 {
-	return m2p_is_written(d, mfn / M2P_CHUNK) ? __atomic_load_n(&d->m2p[mfn], __ATOMIC_RELAXED)
-						  : at_first(d, mfn);
+	return m2p_is_written(d, mfn / M2P_CHUNK)
+		       ? __atomic_load_n(&shared(d->m2p)[mfn], __ATOMIC_RELAXED)
+		       : at_first(d, mfn);
 }
 
 /* All of its memory, also behind the last entry. */
@@ -39,7 +37,7 @@ static void fill(struct domain *d, uint64_t chunk)
 	if (end > mfn + M2P_CHUNK)
 		end = mfn + M2P_CHUNK;
 	for (; mfn < end; mfn++)
-		d->m2p[mfn] = at_first(d, mfn);
+		shared(d->m2p)[mfn] = at_first(d, mfn);
 }
 
 void m2p_write(struct domain *d, uint64_t chunk)
@@ -47,7 +45,8 @@ void m2p_write(struct domain *d, uint64_t chunk)
 	if (m2p_is_written(d, chunk))
 		return;
 	fill(d, chunk);
-	__atomic_fetch_or(&d->m2p_written[chunk / 64], 1ull << chunk % 64, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&shared(d->m2p_written)[chunk / 64], 1ull << chunk % 64,
+			  __ATOMIC_RELEASE);
 }
 
 void m2p_set(struct domain *d, uint64_t mfn, uint64_t pfn)
@@ -57,7 +56,7 @@ void m2p_set(struct domain *d, uint64_t mfn, uint64_t pfn)
 			return;
 		m2p_write(d, mfn / M2P_CHUNK);
 	}
-	__atomic_store_n(&d->m2p[mfn], pfn, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&shared(d->m2p)[mfn], pfn, __ATOMIC_SEQ_CST);
 }
 
 static uint64_t nr_chunks(const struct domain *d)
@@ -78,23 +77,4 @@ uint64_t m2p_frames(uint64_t entries)
 	const uint64_t a_frame = PAGE_SIZE / sizeof(uint64_t);
 
 	return (entries + a_frame - 1) / a_frame;
-}
-
-int m2p_create(struct domain *d)
-{
-	d->m2p_mfn = heap_alloc(d, m2p_frames(d->nr_frames), 1);
-	if (d->m2p_mfn == INVALID_MFN)
-		return -ENOMEM;
-	d->m2p = frame_ptr(d, d->m2p_mfn);
-	d->nr_m2p = d->nr_frames;
-	d->m2p_va = MACH2PHYS_VIRT_START;
-	d->order.nr = d->tot_pages;
-	d->m2p_written = calloc(nr_chunks(d) / 64 + 1, sizeof(*d->m2p_written));
-	return d->m2p_written ? 0 : -ENOMEM;
-}
-
-void m2p_destroy(struct domain *d)
-{
-	free(d->m2p_written);
-	d->m2p_written = NULL;
 }

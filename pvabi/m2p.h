@@ -14,7 +14,7 @@
 
 static inline bool m2p_is_written(const struct domain *d, uint64_t chunk)
 {
-	return __atomic_load_n(&d->m2p_written[chunk / 64], __ATOMIC_ACQUIRE) >> chunk % 64 & 1;
+	return __atomic_load_n(&shared(d->m2p_written)[chunk / 64], __ATOMIC_ACQUIRE) >> chunk % 64 & 1;
 }
 
 /* What is in the M2P of frame mfn below nr_m2p. Any thread. */
@@ -25,7 +25,7 @@ void m2p_write(struct domain *d, uint64_t chunk);
 /* The domain, which does not run yet, has its pfns in this order. */
 void m2p_order(struct domain *d, const struct ram_order *order);
 
-/* domain.c */
+/* mm_domain.c */
 int m2p_create(struct domain *d);
 void m2p_destroy(struct domain *d);
 /* Frames of Xen heap that it takes for so many entries. */

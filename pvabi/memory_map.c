@@ -9,7 +9,7 @@
 #include "pvabi/memory_op.h"
 #include "pvabi/mm.h"
 
-#define E820_MAX 1024 /* Xen: E820MAX */
+#define E820_MAX      1024 /* Xen: E820MAX */
 #define E820_RAM      1
 #define E820_RESERVED 2
 #define E820_UNUSABLE 5
@@ -82,8 +82,8 @@ int domain_map_hole(struct domain *d, uint64_t start, uint64_t end, uint64_t now
 	if (low < start)
 		map[n++] = (struct e820_entry){low * PAGE_SIZE, (start - low) * PAGE_SIZE,
 					       E820_UNUSABLE};
-	map[n++] = (struct e820_entry){end * PAGE_SIZE, (FRAMES_4G - end) * PAGE_SIZE,
-				       E820_RESERVED};
+	map[n++] =
+		(struct e820_entry){end * PAGE_SIZE, (FRAMES_4G - end) * PAGE_SIZE, E820_RESERVED};
 	if (high)
 		map[n++] = (struct e820_entry){FRAMES_4G * PAGE_SIZE, high * PAGE_SIZE, E820_RAM};
 	free(d->memory_map);

@@ -2,59 +2,22 @@
  * Page references and page types: see mm.h.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "pvabi/mm.h"
-
-static size_t pages_size(const struct domain *d)
-{
-	return d->nr_frames * sizeof(struct page_info);
-}
-
-int mm_domain_init(struct domain *d)
-{
-	/* Mapped, not allocated: a huge domain's is touched as its frames are used. */
-	d->pages = mmap(NULL, pages_size(d), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (d->pages == MAP_FAILED) {
-		d->pages = NULL;
-		return -ENOMEM;
-	}
-	for (uint64_t i = d->hole_start; i < d->hole_start + d->hole_frames; i++)
-		d->pages[i].flags = PG_FREE; /* and never in the bitmap of those to be had */
-	if (mm_spare_init(d, d->low_frames, d->hole_start))
-		return -ENOMEM;
-	mm_share_heap(d, d->shared_info_mfn, 1);
-	mm_tlb_init(d);
-	return 0;
-}
-
-void mm_domain_destroy(struct domain *d)
-{
-	if (d->pages)
-		munmap(d->pages, pages_size(d));
-	d->pages = NULL;
-	free(d->free_frames);
-	d->free_frames = NULL;
-	free(d->memory_map);
-	d->memory_map = NULL;
-}
 
 void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)
 {
 	for (uint64_t i = mfn; i < mfn + nr && i < d->nr_frames; i++)
 		if (i >= d->heap_start)
-			d->pages[i].flags |= PG_SHARED;
+			shared(d->pages)[i].flags |= PG_SHARED;
 }
 
 struct page_info *mm_page_of_guest(const struct domain *d, uint64_t mfn)
 {
 	if (mfn < d->ram_used)
-		return d->pages[mfn].flags & PG_FREE ? NULL : &d->pages[mfn];
-	if (mfn >= d->heap_start && mfn < d->nr_frames && d->pages[mfn].flags & PG_SHARED)
-		return &d->pages[mfn];
+		return shared(d->pages)[mfn].flags & PG_FREE ? NULL : &shared(d->pages)[mfn];
+	if (mfn >= d->heap_start && mfn < d->nr_frames && shared(d->pages)[mfn].flags & PG_SHARED)
+		return &shared(d->pages)[mfn];
 	return NULL;
 }
 
@@ -70,7 +33,7 @@ struct page_info *mm_page_get(struct domain *d, uint64_t mfn)
 
 void mm_page_put(struct domain *d, uint64_t mfn)
 {
-	struct page_info *p = &d->pages[mfn];
+	struct page_info *p = &shared(d->pages)[mfn];
 
 	if (p->refs && !--p->refs && p->flags & PG_GIVEN_BACK)
 		mm_frame_unused(d, mfn);
@@ -96,7 +59,7 @@ static int validate_segdesc(struct domain *d, uint64_t mfn)
 /* The first reference of a type. */
 static int become(struct domain *d, uint64_t mfn, enum page_type type)
 {
-	struct page_info *p = &d->pages[mfn];
+	struct page_info *p = &shared(d->pages)[mfn];
 	uint32_t stamp = p->tlb_stamp;
 	int rc = 0;
 
@@ -125,7 +88,7 @@ static int become(struct domain *d, uint64_t mfn, enum page_type type)
 
 int mm_type_get(struct domain *d, uint64_t mfn, enum page_type type)
 {
-	struct page_info *p = &d->pages[mfn];
+	struct page_info *p = &shared(d->pages)[mfn];
 
 	if (!p->type_count)
 		return become(d, mfn, type);
@@ -139,7 +102,7 @@ int mm_type_get(struct domain *d, uint64_t mfn, enum page_type type)
 
 void mm_type_put(struct domain *d, uint64_t mfn)
 {
-	struct page_info *p = &d->pages[mfn];
+	struct page_info *p = &shared(d->pages)[mfn];
 
 	if (!p->type_count || --p->type_count)
 		return;
@@ -188,13 +151,13 @@ void mm_put_descriptor_page(struct domain *d, uint64_t mfn)
 
 int mm_boot_tables(struct vcpu *v, uint64_t mfn)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	int rc = mm_get_page_and_type(d, mfn, PGT_L4);
 
 	if (rc)
 		return rc;
 	/* As libxc does (xg_dom_x86.c: pin_table). */
-	d->pages[mfn].flags |= PG_PINNED;
+	shared(d->pages)[mfn].flags |= PG_PINNED;
 	return 0;
 }
 

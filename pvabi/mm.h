@@ -152,7 +152,7 @@ int mm_any_domain(const struct domain *d, domid_t domid);
  * now and then (Xen: hypercall_preempt_check()). False: the domain has ended. */
 static inline bool mm_breathe(struct vcpu *v, uint64_t i)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 
 	if (!i || i % 512)
 		return true;
@@ -172,6 +172,8 @@ int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask);
 /* 2^order frames, aligned, all below machine address 2^bits (0: anywhere).
  * INVALID_MFN when there are none or the guest has its maximum. */
 uint64_t mm_alloc_frames(struct domain *d, unsigned order, unsigned bits);
+/* The bitmap of frames given back, made when it is needed first. -ENOMEM. mm_domain.c */
+int mm_free_frames_init(struct domain *d);
 /* Frames of RAM that nobody has from the start. -ENOMEM. */
 int mm_spare_init(struct domain *d, uint64_t first, uint64_t end);
 /* The M2P of `nr` frames: they are pfn and so on. */

@@ -9,29 +9,22 @@
 #include "pvabi/m2p.h"
 #include "pvabi/mm.h"
 
-static int bitmap_make(struct domain *d)
-{
-	if (!d->free_frames)
-		d->free_frames = calloc(d->nr_ram / 64 + 1, sizeof(*d->free_frames));
-	return d->free_frames ? 0 : -ENOMEM;
-}
-
 static bool is_free(const struct domain *d, uint64_t mfn)
 {
-	return d->free_frames[mfn / 64] >> (mfn % 64) & 1;
+	return shared(d->free_frames)[mfn / 64] >> (mfn % 64) & 1;
 }
 
 /* Nobody's now, but not to be had yet. */
 static void frame_take(struct domain *d, uint64_t mfn)
 {
-	d->pages[mfn].flags = PG_FREE;
+	shared(d->pages)[mfn].flags = PG_FREE;
 	if (mfn < d->nr_m2p)
 		m2p_set(d, mfn, INVALID_MFN);
 }
 
 static void frame_offer(struct domain *d, uint64_t mfn)
 {
-	d->free_frames[mfn / 64] |= 1UL << mfn % 64;
+	shared(d->free_frames)[mfn / 64] |= 1UL << mfn % 64;
 	if (mfn < d->free_hint)
 		d->free_hint = mfn;
 }
@@ -45,8 +38,8 @@ static void frame_free(struct domain *d, uint64_t mfn)
 /* The guest's again, as it was. */
 static void frame_restore(struct domain *d, uint64_t mfn, uint64_t pfn)
 {
-	d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
-	d->pages[mfn].flags = 0;
+	shared(d->free_frames)[mfn / 64] &= ~(1UL << mfn % 64);
+	shared(d->pages)[mfn].flags = 0;
 	if (mfn < d->nr_m2p)
 		m2p_set(d, mfn, pfn);
 	d->tot_pages++;
@@ -55,7 +48,7 @@ static void frame_restore(struct domain *d, uint64_t mfn, uint64_t pfn)
 void mm_frame_unused(struct domain *d, uint64_t mfn)
 {
 	if (mfn >= d->nr_ram) {
-		d->pages[mfn].flags = 0;
+		shared(d->pages)[mfn].flags = 0;
 		return;
 	}
 	frame_free(d, mfn);
@@ -113,7 +106,7 @@ int mm_free_frame_into(struct domain *d, uint64_t mfn, struct mm_release *r)
 			mm_frame_unused(d, mfn);
 		return 0;
 	}
-	if (bitmap_make(d))
+	if (mm_free_frames_init(d))
 		return -ENOMEM;
 	if (p->refs) {
 		p->flags |= PG_GIVEN_BACK;
@@ -139,7 +132,7 @@ static bool run_is_free(const struct domain *d, uint64_t mfn, uint64_t nr)
 
 int mm_spare_init(struct domain *d, uint64_t first, uint64_t end)
 {
-	if (first < end && bitmap_make(d))
+	if (first < end && mm_free_frames_init(d))
 		return -ENOMEM;
 	d->free_hint = first;
 	for (uint64_t mfn = first; mfn < end; mfn++)
@@ -150,12 +143,12 @@ int mm_spare_init(struct domain *d, uint64_t first, uint64_t end)
 /* The first aligned run at or above `from`, and below `limit`. */
 static uint64_t run_find(struct domain *d, uint64_t nr, uint64_t from, uint64_t limit)
 {
-	if (!d->free_frames)
+	if (!shared(d->free_frames))
 		return INVALID_MFN;
 	if (limit > d->ram_used)
 		limit = d->ram_used;
 	for (uint64_t mfn = from & ~(nr - 1); mfn + nr <= limit; mfn += nr) {
-		if (nr <= 64 && mfn % 64 == 0 && !d->free_frames[mfn / 64]) {
+		if (nr <= 64 && mfn % 64 == 0 && !shared(d->free_frames)[mfn / 64]) {
 			mfn += 64 - nr; /* a word without any */
 			continue;
 		}
@@ -172,8 +165,8 @@ static uint64_t given_back_get(struct domain *d, uint64_t nr, uint64_t from, uin
 	if (first == INVALID_MFN)
 		return INVALID_MFN;
 	for (uint64_t mfn = first; mfn < first + nr; mfn++) {
-		d->free_frames[mfn / 64] &= ~(1UL << mfn % 64);
-		d->pages[mfn].flags = 0;
+		shared(d->free_frames)[mfn / 64] &= ~(1UL << mfn % 64);
+		shared(d->pages)[mfn].flags = 0;
 	}
 	if (nr == 1 && from == d->free_hint)
 		d->free_hint = first + 1;
@@ -187,7 +180,7 @@ static uint64_t unused_get(struct domain *d, uint64_t nr, uint64_t limit)
 
 	if (first < d->hole_start + d->hole_frames && first + nr > d->hole_start)
 		first = (d->hole_start + d->hole_frames + nr - 1) & ~(nr - 1);
-	if (first + nr > limit || (first != mfn && bitmap_make(d)))
+	if (first + nr > limit || (first != mfn && mm_free_frames_init(d)))
 		return INVALID_MFN;
 	for (; mfn < first; mfn++)
 		if (domain_is_memory(d, mfn))
@@ -240,7 +233,7 @@ void mm_frames_name(struct domain *d, uint64_t mfn, uint64_t pfn, uint64_t nr)
 static int frames_take(struct domain *d, const uint64_t *in, uint64_t *m2p, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++) {
-		const struct page_info *p = in[i] < d->ram_used ? &d->pages[in[i]] : NULL;
+		const struct page_info *p = in[i] < d->ram_used ? &shared(d->pages)[in[i]] : NULL;
 
 		/* One that is named twice is not there the second time. */
 		if (!p || p->flags & (PG_FREE | PG_GIVEN_BACK) || p->refs) {
@@ -262,7 +255,7 @@ int mm_exchange_frames(struct domain *d, const uint64_t *in, unsigned nr_in, uin
 	unsigned i;
 	int rc;
 
-	if (bitmap_make(d))
+	if (mm_free_frames_init(d))
 		return -ENOMEM;
 	rc = frames_take(d, in, m2p, nr_in);
 	if (rc)

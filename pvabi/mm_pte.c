@@ -20,7 +20,7 @@ void mm_pte_store(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 	} while (!__atomic_compare_exchange_n(pte, &old, put, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	if ((old & PTE_P) && old != put)
-		host_of(v->domain)->pte_overwritten(v, maddr);
+		host_of(shared(v->domain))->pte_overwritten(v, maddr);
 }
 
 bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old, uint64_t val)
@@ -28,7 +28,7 @@ bool mm_pte_cmpxchg(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t *old
 	if (!__atomic_compare_exchange_n(pte, old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
 	if ((*old & PTE_P) && *old != val)
-		host_of(v->domain)->pte_overwritten(v, maddr);
+		host_of(shared(v->domain))->pte_overwritten(v, maddr);
 	return true;
 }
 
@@ -46,7 +46,7 @@ static bool similar(uint64_t old, uint64_t adjusted)
 static int update_l1(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val,
 		     enum pte_store_how how)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t old = pte_read(pte);
 
 	if (val & PTE_P) {
@@ -70,7 +70,7 @@ static int update_l1(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val
 static int update_lx(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val, unsigned level,
 		     uint64_t table_mfn, enum pte_store_how how)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t old = pte_read(pte);
 
 	if (val & PTE_P) {
@@ -90,9 +90,9 @@ static int update_lx(struct vcpu *v, uint64_t *pte, uint64_t maddr, uint64_t val
 }
 
 static int entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
-		    enum pte_store_how how)
+			enum pte_store_how how)
 {
-	uint64_t *pte = (uint64_t *)frame_ptr(v->domain, mfn) + slot;
+	uint64_t *pte = (uint64_t *)frame_ptr(shared(v->domain), mfn) + slot;
 	uint64_t maddr = mfn * PAGE_SIZE + 8 * slot;
 
 	if (level == 1)
@@ -105,7 +105,7 @@ static int entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned le
 int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level, uint64_t val,
 		    enum pte_store_how how)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 
 	if (!probe_is_armed(d, PROBE_pt_update))
 		return entry_update(v, mfn, slot, level, val, how);
@@ -118,17 +118,17 @@ int mm_entry_update(struct vcpu *v, uint64_t mfn, unsigned slot, unsigned level,
 int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val,
 		       enum pte_store_how how)
 {
-	const uint64_t *pte = (const uint64_t *)frame_ptr(v->domain, mfn) + slot;
+	const uint64_t *pte = (const uint64_t *)frame_ptr(shared(v->domain), mfn) + slot;
 
-	if ((val & PTE_P) && domain_is_memory(v->domain, pte_mfn(val)) &&
-	    mm_l1e_bits_ok(v->domain, val) && !similar(pte_read(pte), mm_adjust(val, 1)))
+	if ((val & PTE_P) && domain_is_memory(shared(v->domain), pte_mfn(val)) &&
+	    mm_l1e_bits_ok(shared(v->domain), val) && !similar(pte_read(pte), mm_adjust(val, 1)))
 		return -EBUSY; /* not DOMID_IO's */
 	return mm_entry_update(v, mfn, slot, 1, val, how);
 }
 
 void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show)
 {
-	const struct domain *d = v->domain;
+	const struct domain *d = shared(v->domain);
 	unsigned slot = d->m2p_va >> 39 & 511;
 	uint64_t *pte = (uint64_t *)frame_ptr(d, mfn) + slot;
 	uint64_t val = show ? d->xen_l4[slot - XEN_L4_FIRST] : 0;

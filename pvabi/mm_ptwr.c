@@ -8,7 +8,7 @@
 
 static int write_locked(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new, bool cmpxchg)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	struct guest_walk w;
 
 	/* Xen: pv_ro_page_fault() looks at the L1 entry only. */
@@ -20,7 +20,7 @@ static int write_locked(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new
 	if (!p || !p->type_count || p->type != PGT_L1)
 		return -ENOENT;
 	/* Also for a compare that will fail (Xen: ptwr_emulated_update()). */
-	if (new & PTE_P) {
+	if (new &PTE_P) {
 		int rc = mm_l1e_get(d, new);
 		if (rc < 0)
 			return -EINVAL;
@@ -45,8 +45,8 @@ static int write_locked(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new
 
 int mm_ptwr_write(struct vcpu *v, uint64_t va, uint64_t *old, uint64_t new, bool cmpxchg)
 {
-	domain_lock(v->domain);
+	domain_lock(shared(v->domain));
 	int rc = write_locked(v, va & ~7UL, old, new, cmpxchg);
-	domain_unlock(v->domain);
+	domain_unlock(shared(v->domain));
 	return rc;
 }

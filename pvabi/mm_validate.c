@@ -111,7 +111,7 @@ static int linear_get(struct domain *d, uint64_t e, unsigned level, uint64_t tab
 	p = mm_page_get(d, mfn);
 	if (!p)
 		return -EINVAL;
-	struct page_info *from = &d->pages[table_mfn];
+	struct page_info *from = &shared(d->pages)[table_mfn];
 	if (p->flags & PG_VALIDATING || p->linear_out || from->linear_in ||
 	    p->linear_in == UINT16_MAX || p->type_count == UINT32_MAX) {
 		mm_page_put(d, mfn);
@@ -127,8 +127,8 @@ static bool is_linear(const struct domain *d, uint64_t e, unsigned level)
 {
 	uint64_t mfn = pte_mfn(e);
 
-	return mfn < d->nr_ram && d->pages[mfn].type_count &&
-	       d->pages[mfn].type == PGT_L1 + level - 1;
+	return mfn < d->nr_ram && shared(d->pages)[mfn].type_count &&
+	       shared(d->pages)[mfn].type == PGT_L1 + level - 1;
 }
 
 int mm_lxe_get(struct domain *d, uint64_t e, unsigned level, uint64_t table_mfn)
@@ -147,8 +147,8 @@ void mm_lxe_put(struct domain *d, uint64_t e, unsigned level, uint64_t table_mfn
 	if (!(e & PTE_P) || mfn >= d->nr_ram || mfn == table_mfn)
 		return;
 	if (is_linear(d, e, level)) {
-		d->pages[mfn].linear_in--;
-		d->pages[table_mfn].linear_out--;
+		shared(d->pages)[mfn].linear_in--;
+		shared(d->pages)[table_mfn].linear_out--;
 	}
 	mm_put_page_and_type(d, mfn);
 }

@@ -13,7 +13,7 @@
 /* A frame without a table type may be written to as the data that it is. */
 static int write_data(struct vcpu *v, uint64_t mfn, uint64_t offset, uint64_t val)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	int rc = mm_type_get(d, mfn, PGT_WRITABLE);
 
 	if (rc)
@@ -34,7 +34,7 @@ static int pt_update(struct vcpu *v, uint64_t ptr, uint64_t val, unsigned cmd,
 		     const struct owner *o, bool *flush)
 {
 	enum pte_store_how how = cmd == MMU_PT_UPDATE_PRESERVE_AD ? PTE_PRESERVE_AD : PTE_SET;
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t mfn = ptr >> PAGE_SHIFT;
 	unsigned slot = (ptr & (PAGE_SIZE - 1)) / 8;
 	const struct page_info *p = mm_page_get(d, mfn);
@@ -81,7 +81,7 @@ static int one_update(struct vcpu *v, const struct mmu_update *req, const struct
 	case MMU_MACHPHYS_UPDATE:
 		if (o->rc || o->io)
 			return o->rc ? o->rc : -EINVAL;
-		return machphys_update(v->domain, req->ptr >> PAGE_SHIFT, req->val);
+		return machphys_update(shared(v->domain), req->ptr >> PAGE_SHIFT, req->val);
 	default:
 		return -ENOSYS;
 	}
@@ -124,9 +124,10 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 	}
 	if (!guest_addr_ok(reqs))
 		return -EFAULT;
-	if (foreigndom >> 16 && (foreigndom >> 16) - 1 != v->domain->domid && foreigndom >> 16 != 1)
+	if (foreigndom >> 16 && (foreigndom >> 16) - 1 != shared(v->domain)->domid &&
+	    foreigndom >> 16 != 1)
 		return -ESRCH;
-	rc = owner_find(v->domain, foreigndom, &o);
+	rc = owner_find(shared(v->domain), foreigndom, &o);
 	for (; !rc && i < count && mm_breathe(v, i); i++) {
 		if (i && hypercall_preempt_check(v)) {
 			rest[0] = reqs + (uint64_t)i * sizeof(req);
@@ -141,7 +142,7 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 			break;
 	}
 	if (flush)
-		mm_tlb_flush(v->domain, ~0u, ~0UL);
+		mm_tlb_flush(shared(v->domain), ~0u, ~0UL);
 	done += i;
 	if (pdone)
 		guest_copy_to(v, pdone, &done, sizeof(done));

@@ -12,35 +12,35 @@
 
 static int pin(struct vcpu *v, const struct mmuext_op *op)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t mfn = op->arg1.mfn;
 	enum page_type type = PGT_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE);
 	int rc = mm_get_page_and_type(d, mfn, type);
 
 	if (rc)
 		return rc;
-	if (d->pages[mfn].flags & PG_PINNED) {
+	if (shared(d->pages)[mfn].flags & PG_PINNED) {
 		mm_put_page_and_type(d, mfn);
 		return -EINVAL;
 	}
-	d->pages[mfn].flags |= PG_PINNED;
+	shared(d->pages)[mfn].flags |= PG_PINNED;
 	return 0;
 }
 
 static int unpin(struct vcpu *v, const struct mmuext_op *op)
 {
-	struct page_info *p = mm_page_of_guest(v->domain, op->arg1.mfn);
+	struct page_info *p = mm_page_of_guest(shared(v->domain), op->arg1.mfn);
 
 	if (!p || !(p->flags & PG_PINNED))
 		return -EINVAL;
 	p->flags &= ~PG_PINNED;
-	mm_put_page_and_type(v->domain, op->arg1.mfn);
+	mm_put_page_and_type(shared(v->domain), op->arg1.mfn);
 	return 0;
 }
 
 int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t old = v->guest_table;
 
 	if (mfn == old) {
@@ -55,6 +55,7 @@ int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 	if (!(d->vm_assist & 1UL << VMASST_TYPE_m2p_strict))
 		mm_l4_show_m2p(v, mfn, true);
 	v->guest_table = mfn;
+	host_of(d)->tables_changed(v);
 	if (old)
 		mm_put_l4(d, old);
 	return 0;
@@ -67,7 +68,7 @@ static int new_baseptr(struct vcpu *v, const struct mmuext_op *op)
 
 static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t old = v->guest_table_user;
 
 	if (op->arg1.mfn == old)
@@ -87,13 +88,13 @@ static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
 
 static int flush_local(struct vcpu *v, const struct mmuext_op *op)
 {
-	mm_tlb_flush(v->domain, 1u << v->id, ~0UL);
+	mm_tlb_flush(shared(v->domain), 1u << v->id, ~0UL);
 	return 0;
 }
 
 static int flush_all(struct vcpu *v, const struct mmuext_op *op)
 {
-	mm_tlb_flush(v->domain, ~0u, ~0UL);
+	mm_tlb_flush(shared(v->domain), ~0u, ~0UL);
 	return 0;
 }
 
@@ -103,7 +104,7 @@ static int flush_multi(struct vcpu *v, const struct mmuext_op *op)
 
 	if (mm_vcpu_mask(v, (uintptr_t)op->arg2.vcpumask.p, &mask))
 		return -EINVAL;
-	mm_tlb_flush(v->domain, mask, ~0UL);
+	mm_tlb_flush(shared(v->domain), mask, ~0UL);
 	return 0;
 }
 
@@ -111,7 +112,7 @@ static int flush_multi(struct vcpu *v, const struct mmuext_op *op)
 static void invlpg(struct vcpu *v, uint32_t mask, uint64_t va)
 {
 	if (guest_addr_ok(va))
-		mm_tlb_flush(v->domain, mask, va & PAGE_MASK);
+		mm_tlb_flush(shared(v->domain), mask, va & PAGE_MASK);
 }
 
 static int invlpg_local(struct vcpu *v, const struct mmuext_op *op)
@@ -154,13 +155,13 @@ static int set_ldt(struct vcpu *v, const struct mmuext_op *op)
 	vcpu_ldt_drop(v);
 	v->ldt_base = va;
 	v->ldt_ents = ents;
-	host_of(v->domain)->descriptors_changed(v);
+	host_of(shared(v->domain))->descriptors_changed(v);
 	return 0;
 }
 
 static int clear_page(struct vcpu *v, const struct mmuext_op *op)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 
 	if (mm_get_page_and_type(d, op->arg1.mfn, PGT_WRITABLE))
 		return -EINVAL;
@@ -171,7 +172,7 @@ static int clear_page(struct vcpu *v, const struct mmuext_op *op)
 
 static int copy_page(struct vcpu *v, const struct mmuext_op *op)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t src = op->arg2.src_mfn, dst = op->arg1.mfn;
 
 	if (!mm_page_of_guest(d, src) || mm_get_page_and_type(d, dst, PGT_WRITABLE))
@@ -232,7 +233,7 @@ bool mmuext_op_at(unsigned i, struct op_info *info)
 static int carry_out(struct vcpu *v, const struct mmuext_op *op)
 {
 	if (op->cmd >= NR_OPS || !ops[op->cmd].fn ||
-	    !(ops[op->cmd].profiles & PROFILE_BIT(v->domain->profile->id)))
+	    !(ops[op->cmd].profiles & PROFILE_BIT(shared(shared(v->domain)->profile)->id)))
 		return -ENOSYS;
 	return ops[op->cmd].fn(v, op);
 }
@@ -255,7 +256,7 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 	}
 	if (!guest_addr_ok(list))
 		return -EFAULT;
-	int foreign = mm_foreign_domain(v->domain, (uint16_t)foreigndom);
+	int foreign = mm_foreign_domain(shared(v->domain), (uint16_t)foreigndom);
 	if (foreign)
 		return foreign;
 	for (i = 0; i < count && mm_breathe(v, i); i++) {
@@ -269,8 +270,8 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		if (rc)
 			break;
 		rc = carry_out(v, &op);
-		PROBE_HIT(v->domain, mmuext, op.cmd, op.arg1.mfn, (uintptr_t)op.arg2.vcpumask.p,
-			  (uint64_t)rc);
+		PROBE_HIT(shared(v->domain), mmuext, op.cmd, op.arg1.mfn,
+			  (uintptr_t)op.arg2.vcpumask.p, (uint64_t)rc);
 		if (rc)
 			break;
 	}

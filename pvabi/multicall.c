@@ -60,7 +60,7 @@ long hypercall_multicall(struct vcpu *v, const uint64_t *args)
 			break;
 		}
 		/* A list may be made to last for hours; the end of the domain ends it. */
-		if (!entry_call(v, list, &rc) || v->domain->is_shut_down)
+		if (!entry_call(v, list, &rc) || shared(v->domain)->is_shut_down)
 			break;
 	}
 	v->in_multicall = false;

@@ -76,8 +76,7 @@ long hypercall_arch_1(struct vcpu *v, const uint64_t *args)
 
 	if (guest_copy_from(v, &op, args[0], sizeof(op)))
 		return -EFAULT;
-	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION ||
-	    op.cmd != XEN_DOMCTL_shadow_op)
+	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION || op.cmd != XEN_DOMCTL_shadow_op)
 		return -EOPNOTSUPP;
 	return domctl_domain_found(v->domain, &op) ? -EPERM : -ESRCH;
 }

@@ -43,7 +43,6 @@ struct evtchn_port_ops; /* pvabi/evtchn.h */
 struct evtchn_fifo;	/* pvabi/evtchn_fifo.c */
 struct page_info;	/* pvabi/mm.h */
 struct e820_entry;	/* pvabi/memory_map.c */
-struct iomem_range;	/* pvabi/iocap.c */
 
 /* ------------------------------------------------------------------------ */
 /* ABI profiles: which version of Xen is imitated.                           */
@@ -116,6 +115,10 @@ struct evtchn {
 	} u;
 };
 
+struct iomem_range {
+	uint64_t first, end; /* frames; end is not in it */
+};
+
 /* ------------------------------------------------------------------------ */
 /* domains                                                                    */
 
@@ -123,7 +126,7 @@ struct domain {
 	domid_t domid;
 	const char *name;
 	xen_domain_handle_t handle; /* uuid */
-	const struct abi_profile *profile;
+	SHARED_PTR(const struct abi_profile) profile;
 	const struct host_ops *ops;
 	void *host;
 
@@ -133,27 +136,28 @@ struct domain {
 	/* Machine memory: guest RAM is frames [0, nr_ram), but for a hole that devices
 	 * use; the Xen heap follows at [heap_start, nr_frames). `memory` maps it all,
 	 * frame n at n * PAGE_SIZE. */
-	uint8_t *memory;
+	SHARED_PTR(uint8_t) memory;
 	uint64_t nr_ram;
 	uint64_t hole_start, hole_frames; /* no memory is there; 0 frames: no hole */
 	uint64_t low_frames; /* the first of RAM that were the guest's from the start */
 	uint64_t heap_start;
 	uint64_t nr_frames;
-	uint64_t heap_next;	 /* next free heap frame: heap_alloc() */
-	struct page_info *pages; /* nr_frames entries */
-	uint64_t ram_used;	 /* RAM from here on never was the guest's */
-	uint64_t tot_pages;	 /* frames the guest owns now */
-	uint64_t max_pages;	 /* it may own (XENMEM_maximum_reservation) */
-	uint64_t *free_frames;	 /* bitmap of RAM given back, NULL: none ever was */
-	uint64_t free_hint;	 /* no free frame below it */
-	uint32_t tlb_clock;	 /* counts flushes: mm_flush.c */
-	uint64_t map_pages;	 /* of RAM in the memory map; at first all that it has */
+	uint64_t heap_next;		    /* next free heap frame: heap_alloc() */
+	SHARED_PTR(struct page_info) pages; /* nr_frames entries */
+	uint64_t ram_used;		    /* RAM from here on never was the guest's */
+	uint64_t tot_pages;		    /* frames the guest owns now */
+	uint64_t max_pages;		    /* it may own (XENMEM_maximum_reservation) */
+	SHARED_PTR(uint64_t) free_frames;   /* bitmap of RAM given back, NULL: none ever was */
+	uint64_t free_hint;		    /* no free frame below it */
+	uint32_t tlb_clock;		    /* counts flushes: mm_flush.c */
+	uint64_t map_pages;		    /* of RAM in the memory map; at first all that it has */
 	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
 	struct e820_entry *memory_map; /* memory_map.c */
 	uint32_t nr_memory_map;
-	uint64_t *m2p; /* in the heap; nr_m2p entries, of which m2p.h knows what is written */
-	uint64_t *m2p_written;	/* a bit for each chunk: m2p.h */
-	struct ram_order order; /* of the frames that were the domain's from the start */
+	SHARED_PTR(uint64_t)
+	m2p; /* in the heap; nr_m2p entries, of which m2p.h knows what is written */
+	SHARED_PTR(uint64_t) m2p_written; /* a bit for each chunk: m2p.h */
+	struct ram_order order;		  /* of the frames that were the domain's from the start */
 	uint64_t nr_m2p;
 	uint64_t m2p_mfn;
 	uint64_t m2p_va; /* where guests find it (XENMEM_machphys_mapping) */
@@ -161,14 +165,14 @@ struct domain {
 	/* What slots XEN_L4_FIRST..XEN_L4_LAST of every guest L4 hold. */
 	uint64_t xen_l4[XEN_L4_LAST - XEN_L4_FIRST + 1];
 
-	struct shared_info *shared_info;
+	SHARED_PTR(struct shared_info) shared_info;
 	uint64_t shared_info_mfn;
 	uint64_t vm_assist;   /* bit VMASST_TYPE_* */
 	unsigned pause_count; /* domain_pause() */
 	bool privileged;      /* SIF_PRIVILEGED-like rights; false for now */
 
 	unsigned nr_vcpus;
-	struct vcpu *vcpu[MAX_VCPUS];
+	SHARED_PTR(struct vcpu) vcpu[MAX_VCPUS];
 
 	struct evtchn *evtchn;	       /* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
 	unsigned nr_evtchns;	       /* ports below this are valid, in use or free */
@@ -201,8 +205,8 @@ struct domain {
 		uint64_t eoi_map_mfn;
 	} physdev;
 
-	struct iocaps {			   /* iocap.c */
-		struct iomem_range *iomem; /* sorted, apart from each other; lock */
+	struct iocaps {				      /* iocap.c */
+		SHARED_PTR(struct iomem_range) iomem; /* sorted, apart from each other; lock */
 		unsigned nr_iomem;
 		/* A bit for each port; NULL: none ever was permitted. Only grows. */
 		_Atomic uint64_t *_Atomic ports;
@@ -232,7 +236,7 @@ struct domain {
 
 /* The services for d. Code of ours that runs inside the guest (vmm/resident) has its own. */
 #ifdef PVABI_RESIDENT
-extern const struct host_ops resident_host_ops;
+extern struct host_ops resident_host_ops;
 #endif
 static inline const struct host_ops *host_of(const struct domain *d)
 {
@@ -245,17 +249,24 @@ static inline const struct host_ops *host_of(const struct domain *d)
 
 static inline struct vcpu_info *vcpu_info_get(const struct vcpu *v)
 {
+#ifdef PVABI_RESIDENT
+	return (void *)shared_address(
+		(uintptr_t)__atomic_load_n(&v->vcpu_info.host, __ATOMIC_SEQ_CST));
+#else
 	return __atomic_load_n(&v->vcpu_info, __ATOMIC_SEQ_CST);
+#endif
 }
 
+#ifndef PVABI_RESIDENT
 static inline void vcpu_info_set(struct vcpu *v, struct vcpu_info *to)
 {
 	__atomic_store_n(&v->vcpu_info, to, __ATOMIC_SEQ_CST);
 }
+#endif
 
 #define for_each_vcpu(d, v)                                      \
 	for (unsigned i_##v = 0; i_##v < (d)->nr_vcpus; i_##v++) \
-		if (((v) = (d)->vcpu[i_##v]))
+		if (((v) = shared((d)->vcpu[i_##v])))
 
 /* What the domain may have of grant tables; frames 0: all of it as xl gives it. */
 #define GRANT_FRAMES_DEFAULT	64
@@ -326,7 +337,7 @@ void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
 static inline void *frame_ptr(const struct domain *d, uint64_t mfn)
 {
 	return mfn < d->nr_frames && mfn - d->hole_start >= d->hole_frames
-		       ? d->memory + mfn * PAGE_SIZE
+		       ? shared(d->memory) + mfn * PAGE_SIZE
 		       : NULL;
 }
 
@@ -577,7 +588,7 @@ void domain_send_pirq(struct domain *d, unsigned n);
 int domain_permit_iomem(struct domain *d, uint64_t mfn, uint64_t nr);
 int domain_revoke_iomem(struct domain *d, uint64_t mfn, uint64_t nr);
 /* `lock` is held. */
-bool domain_iomem_permitted(const struct domain *d, uint64_t mfn);
+bool domain_iomem_permitted(const struct domain *d, uint64_t mfn); /* iomem_permitted.c */
 /* I/O ports, as Xen's ioports_permit_access(): beside this right the guest's kernel needs
  * IOPL, or its programs a bit in the I/O bitmap. -EINVAL, -ENOMEM. Any thread. */
 int domain_permit_ioports(struct domain *d, unsigned first, unsigned nr);

@@ -25,18 +25,20 @@ void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
 	struct bounce b = bounce_of(v, vector);
 
-	PROBE_HIT(v->domain, inject, vector, error_code, v->regs.rip);
+	PROBE_HIT(shared(v->domain), inject, vector, error_code, v->regs.rip);
 	b.has_error = vector < 32 && TRAP_HAS_ERROR(vector);
 	b.error_code = error_code;
 	/* All of the guest runs at CPL 3; what it sees is whether that was its kernel. */
 	if (vector == VEC_PAGE_FAULT)
 		b.error_code = (error_code & ~PFEC_USER) | (v->kernel_mode ? 0 : PFEC_USER);
 	if (!b.eip) {
-		domain_crash(
-			v->domain,
-			"vcpu %u: unhandled exception %u [error code %#x] at rip %#lx in %s mode",
-			v->id, vector, b.error_code, (unsigned long)v->regs.rip,
-			v->kernel_mode ? "kernel" : "user");
+		domain_crash(shared(v->domain),
+			     v->kernel_mode
+				     ? "vcpu %u: unhandled exception %u [error code %#x] at rip "
+				       "%#lx in kernel mode"
+				     : "vcpu %u: unhandled exception %u [error code %#x] at rip "
+				       "%#lx in user mode",
+			     v->id, vector, b.error_code, (unsigned long)v->regs.rip);
 		return;
 	}
 	bounce_frame(v, &b);
@@ -121,7 +123,7 @@ void vcpu_inject_nmi(struct vcpu *v)
 {
 	if (!atomic_exchange(&v->nmi_pending, true)) {
 		vcpu_unblock(v);
-		host_of(v->domain)->vcpu_kick(v);
+		host_of(shared(v->domain))->vcpu_kick(v);
 	}
 }
 
@@ -149,13 +151,13 @@ static bool deliver_upcall(struct vcpu *v)
 	if (!vcpu_events_need_delivery(v))
 		return false;
 	if (!b.eip) {
-		domain_crash(v->domain,
+		domain_crash(shared(v->domain),
 			     "vcpu %u: events are pending and unmasked at rip %#lx, but no event "
 			     "callback is registered",
 			     v->id, (unsigned long)v->regs.rip);
 		return false;
 	}
-	PROBE_HIT(v->domain, upcall, v->id, v->regs.rip);
+	PROBE_HIT(shared(v->domain), upcall, v->id, v->regs.rip);
 	atomic_store_explicit(&v->upcalls, v->upcalls + 1, memory_order_relaxed);
 	return bounce_frame(v, &b);
 }

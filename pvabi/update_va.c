@@ -15,13 +15,13 @@ int mm_vcpu_mask(struct vcpu *v, uint64_t bitmap_va, uint32_t *mask)
 	_Static_assert(MAX_VCPUS <= 64, "one word holds every vcpu");
 	if (guest_copy_from(v, &word, bitmap_va, sizeof(word)))
 		return -EFAULT;
-	*mask = (uint32_t)word & (uint32_t)((1UL << v->domain->nr_vcpus) - 1);
+	*mask = (uint32_t)word & (uint32_t)((1UL << shared(v->domain)->nr_vcpus) - 1);
 	return 0;
 }
 
 static int flush(struct vcpu *v, uint64_t va, uint64_t flags)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t type = flags & UVMF_FLUSHTYPE_MASK, who = flags & ~UVMF_FLUSHTYPE_MASK;
 	uint32_t mask;
 
@@ -42,7 +42,7 @@ static int flush(struct vcpu *v, uint64_t va, uint64_t flags)
 
 static long update_va(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	struct guest_walk w;
 
 	/* The entry itself must exist in an L1 of the guest's. */
@@ -64,7 +64,7 @@ long hypercall_update_va_mapping(struct vcpu *v, const uint64_t *args)
 long hypercall_update_va_mapping_otherdomain(struct vcpu *v, const uint64_t *args)
 {
 	/* Here DOMID_IO is nobody's, either (Xen: xsm_update_va_mapping()). */
-	int rc = mm_foreign_domain(v->domain, (uint16_t)args[3]);
+	int rc = mm_foreign_domain(shared(v->domain), (uint16_t)args[3]);
 
 	return rc ? rc : update_va(v, args[0], args[1], args[2]);
 }

@@ -10,14 +10,15 @@
 
 #include "pvabi/limits.h"
 #include "pvabi/lock.h"
+#include "pvabi/shared.h"
 #include "pvabi/xen_abi.h"
 
 struct domain;
 
 /* vcpu.pause_flags: v runs only while none is set. */
-#define VPF_DOWN 0x1u	 /* not initialised or VCPUOP_down */
-#define VPF_BLOCKED 0x2u /* SCHEDOP_block, SCHEDOP_poll */
-#define VPF_PAUSED 0x4u	 /* domain_pause() */
+#define VPF_DOWN     0x1u /* not initialised or VCPUOP_down */
+#define VPF_BLOCKED  0x2u /* SCHEDOP_block, SCHEDOP_poll */
+#define VPF_PAUSED   0x4u /* domain_pause() */
 #define VPF_DEBUGGER 0x8u /* held by a debugger: the watchdogs wait, too */
 
 enum vcpu_timer { TIMER_SINGLESHOT, TIMER_PERIODIC, TIMER_POLL, NR_VCPU_TIMERS };
@@ -30,7 +31,7 @@ struct guest_callback {
 };
 
 struct vcpu {
-	struct domain *domain;
+	SHARED_PTR(struct domain) domain;
 	unsigned id;
 
 	/* The guest's registers while it is not running. rip/cs/rflags/rsp/ss are the
@@ -52,12 +53,12 @@ struct vcpu {
 	 * first runs, and clears the flag. Without it: the state after FNINIT. */
 	bool fpu_valid;
 	uint8_t fpu_ctxt[512];
-	uint64_t ctrlreg[8];  /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
+	uint64_t ctrlreg[8]; /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
 	/* 0-3 addresses, 6 status, 7 control without the enable bits of breakpoints on
 	 * I/O, which are emulated: they are in 5 (Xen: dr7_emul). */
 	uint64_t debugreg[8];
-	unsigned iopl;	      /* virtual IOPL (PHYSDEVOP_set_iopl) */
-	uint64_t iobmp_va;    /* PHYSDEVOP_set_iobitmap */
+	unsigned iopl;	   /* virtual IOPL (PHYSDEVOP_set_iopl) */
+	uint64_t iobmp_va; /* PHYSDEVOP_set_iobitmap */
 	uint32_t iobmp_limit;
 
 	struct trap_info traps[256];
@@ -75,7 +76,7 @@ struct vcpu {
 	/* The host wants v's thread: a long hypercall is to be interrupted as for an event
 	 * (Xen: softirq_pending). Set by any thread, cleared by the host. */
 	_Atomic bool wanted;
-	bool initialised;	      /* VCPUOP_initialise was done (vcpu 0: by the builder) */
+	bool initialised; /* VCPUOP_initialise was done (vcpu 0: by the builder) */
 	_Atomic bool nmi_pending;
 	bool in_nmi; /* from NMI delivery until iret */
 
@@ -83,7 +84,7 @@ struct vcpu {
 	 * Other threads read the pointer without a lock, with vcpu_info_get(); who
 	 * moves it uses vcpu_info_set() and then marks everything pending there
 	 * (Xen: common/domain.c, map_vcpu_info). The old place stays valid memory. */
-	struct vcpu_info *vcpu_info;
+	SHARED_PTR(struct vcpu_info) vcpu_info;
 	uint64_t vcpu_info_mfn; /* INVALID_MFN while in shared_info */
 
 	/* Deadlines in system time; 0: not armed. Written by v's thread or, for v not
@@ -98,13 +99,13 @@ struct vcpu {
 
 	/* Written by v's thread only; others read with vcpu_runstate_get(). */
 	struct vcpu_runstate_info runstate;
-	_Atomic uint32_t runstate_seq; /* odd while runstate is being written */
-	_Atomic uint64_t runstate_told; /* of the time running, the most that was told */
-	bool runstate_dirty;	       /* changed since it was published */
-	uint64_t runstate_area_va;     /* 0: none */
-	uint64_t time_area_va;	       /* VCPUOP_register_vcpu_time_memory_area; 0: none */
-	struct pv_lock time_lock;      /* writing vcpu_time_info; taken last */
-	uint32_t time_version;	       /* time_lock */
+	_Atomic uint32_t runstate_seq;		/* odd while runstate is being written */
+	_Atomic uint64_t runstate_told;		/* of the time running, the most that was told */
+	bool runstate_dirty;			/* changed since it was published */
+	uint64_t runstate_area_va;		/* 0: none */
+	uint64_t time_area_va;			/* VCPUOP_register_vcpu_time_memory_area; 0: none */
+	struct pv_lock time_lock;		/* writing vcpu_time_info; taken last */
+	uint32_t time_version;			/* time_lock */
 	evtchn_port_t virq_to_evtchn[NR_VIRQS]; /* evtchn_lock */
 
 	uint32_t tlb_time; /* domain.tlb_clock of its last flush: mm_flush.c */
@@ -113,7 +114,7 @@ struct vcpu {
 	/* hypercall_continue() was called, with these. */
 	bool preempted;
 	uint64_t rest_args[NR_HYPERCALL_ARGS];
-	uint64_t hypercalls[64]; /* statistics: calls by number, entries of multicalls too */
+	uint64_t hypercalls[64];  /* statistics: calls by number, entries of multicalls too */
 	_Atomic uint64_t upcalls; /* delivered so far; written by v's thread */
 
 	void *host; /* the host's own part */

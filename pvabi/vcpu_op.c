@@ -77,7 +77,8 @@ static long down(struct vcpu *v, void *arg, const uint64_t *args)
 	/* Who sees that it is down must not see it running (another's thread does that
 	 * on its own way out). */
 	if (!last && t == v)
-		vcpu_runstate_change(v, RUNSTATE_offline, host_of(v->domain)->system_time(v->domain));
+		vcpu_runstate_change(v, RUNSTATE_offline,
+				     host_of(v->domain)->system_time(v->domain));
 	if (last)
 		domain_shutdown(v->domain, SHUTDOWN_poweroff);
 	else if (!(atomic_fetch_or(&t->pause_flags, VPF_DOWN) & VPF_DOWN))

@@ -12,7 +12,7 @@
 
 long hypercall_set_trap_table(struct vcpu *v, const uint64_t *args)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	struct trap_info ti;
 
 	if (!args[0]) {
@@ -83,13 +83,13 @@ long hypercall_fpu_taskswitch(struct vcpu *v, const uint64_t *args)
 
 	v->ctrlreg[0] = (int)args[0] ? old | CR0_TS : old & ~CR0_TS;
 	if (v->ctrlreg[0] != old)
-		host_of(v->domain)->fpu_ts_changed(v);
+		host_of(shared(v->domain))->fpu_ts_changed(v);
 	return 0;
 }
 
 long hypercall_vm_assist(struct vcpu *v, const uint64_t *args)
 {
-	uint64_t *assists = &v->domain->vm_assist;
+	uint64_t *assists = &shared(v->domain)->vm_assist;
 	uint32_t cmd = (uint32_t)args[0], type = (uint32_t)args[1];
 
 	if (type > 63 || !(VM_ASSISTS & 1UL << type))

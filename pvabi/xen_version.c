@@ -72,7 +72,8 @@ static long get_features(struct vcpu *v, void *arg, const uint64_t *args)
 	if (fi->submap_idx >= XENFEAT_NR_SUBMAPS)
 		return -EINVAL;
 	fi->submap = d->profile->features;
-	if (d->profile->id == PROFILE_XEN_4_17 && d->vm_assist & 1UL << VMASST_TYPE_pae_extended_cr3)
+	if (d->profile->id == PROFILE_XEN_4_17 &&
+	    d->vm_assist & 1UL << VMASST_TYPE_pae_extended_cr3)
 		fi->submap |= 1u << XENFEAT_pae_pgdir_above_4gb;
 	return 0;
 }

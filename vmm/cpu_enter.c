@@ -154,9 +154,11 @@ static void queue_ops(struct cpu *c)
 	uint64_t cr3 = vcpu_l4(v) << PAGE_SHIFT;
 	bool flush = atomic_exchange(&c->remote_flush, false) || c->flush_all;
 
-	if (cr3 != c->loaded_cr3 && (c->machine->host.syscall_faults || c->slept || !c->started)) {
+	if (cr3 != c->loaded_cr3 &&
+	    (c->machine->host.syscall_faults || c->slept || !c->started || resident_is_on(c))) {
 		/* With the segment registers: where CPL 0 is interpreted that is cheaper
-		 * than an operation; and after a sleep the old tables may be gone. */
+		 * than an operation; and after a sleep the old tables may be gone. What is
+		 * at CPL 0 of a resident monitor never runs on tables that may be. */
 		want(c, &c->sregs.cr3, cr3);
 	} else if (cr3 != c->loaded_cr3 || flush) {
 		cpu_queue(c, monitor_op_cr3, cr3);

@@ -104,6 +104,11 @@ static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)
 		cpu_op_touch(vcpu_cpu(self), maddr);
 }
 
+static void op_tables_changed(struct vcpu *v)
+{
+	/* cpu_enter loads them before the guest runs. */
+}
+
 static void op_console_write(struct domain *d, const char *buf, size_t len)
 {
 	if (domain_guest(d)->console)
@@ -205,6 +210,7 @@ const struct host_ops vmm_host_ops = {
 	.fpu_ts_changed = op_fpu_ts_changed,
 	.tlb_flush = op_tlb_flush,
 	.pte_overwritten = op_pte_overwritten,
+	.tables_changed = op_tables_changed,
 	.console_write = op_console_write,
 	.console_read = op_console_read,
 	.shutdown = op_shutdown,

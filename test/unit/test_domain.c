@@ -68,6 +68,10 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 	t->tlb_flush_va = va;
 }
 
+static void op_tables_changed(struct vcpu *v)
+{
+}
+
 static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)
 {
 	struct test_domain *t = test_of(v->domain);
@@ -148,6 +152,7 @@ static const struct host_ops test_ops = {
 	.debugregs_changed = op_debugregs_changed,
 	.fpu_ts_changed = op_fpu_ts_changed,
 	.tlb_flush = op_tlb_flush,
+	.tables_changed = op_tables_changed,
 	.pte_overwritten = op_pte_overwritten,
 	.console_write = op_console_write,
 	.console_read = op_console_read,

@@ -3,11 +3,11 @@
  * process (resident.c) share. The offsets are for assembly.
  *
  * Hot exceptions and hypercalls are handled inside the guest's address space, at CPL 0, by
- * pvabi's own handlers, compiled once more without a C library. They run on page tables of
- * their own, which show our process's memory where the process has it, so that every pointer
- * means the same on both sides; what is not there yet is mapped when it is touched. What
- * they need of the host they ask for by an exit (a "call"), and what they do not handle goes
- * the way of the forwarding monitor, with the registers as the guest had them.
+ * pvabi's own handlers, compiled once more without a C library. They run on the guest's page
+ * tables; our process's memory is in Xen's part of those (pvabi/shared.h), for CPL 0 only,
+ * and what is not there yet is mapped when it is touched. What they need of the host they
+ * ask for by an exit (a "call"), and what they do not handle goes the way of the forwarding
+ * monitor, with the registers as the guest had them.
  */
 #ifndef VMM_RESIDENT_AREA_H
 #define VMM_RESIDENT_AREA_H
@@ -19,14 +19,12 @@
 
 #define RES_SCRATCH   0x00
 #define RES_STACK_TOP 0x08
-#define RES_CR3	      0x10
-#define RES_GUEST_CR3 0x18
-#define RES_ENTRY     0x20
-#define RES_FRAME     0x28
-#define RES_SELF      0x30
-#define RES_CR2	      0x38
-#define RES_OFF	      0x40
-#define RES_KICK      0x44
+#define RES_ENTRY     0x10
+#define RES_FRAME     0x18
+#define RES_SELF      0x20
+#define RES_CR2	      0x28
+#define RES_OFF	      0x30
+#define RES_KICK      0x34
 
 /* Frame of an entry: struct cpu_user_regs up to ss. */
 #define RES_FRAME_VECTOR   124 /* entry_vector; 0 of a page fault's upper half: see below */
@@ -42,6 +40,8 @@
 #ifndef __ASSEMBLER__
 #include <stddef.h>
 #include <stdint.h>
+
+#include "pvabi/shared.h"
 
 struct vcpu;
 struct domain;
@@ -65,8 +65,6 @@ enum resident_call {
 struct resident_area {
 	uint64_t scratch;   /* the guest's rsp at `syscall` */
 	uint64_t stack_top; /* the monitor's stack */
-	uint64_t cr3;	    /* page tables of the handlers */
-	uint64_t guest_cr3; /* to go back to */
 	uint64_t entry;	    /* resident_entry() */
 	uint64_t frame;	    /* of the entry that is being handled */
 	uint64_t self;	    /* the guest's address of this */
@@ -74,7 +72,8 @@ struct resident_area {
 	uint32_t off;  /* everything is forwarded */
 	uint32_t kick; /* the host wants the vcpu: no way into the guest */
 	/* ---- up to here known to assembly ---- */
-	struct vcpu *vcpu; /* as in our process */
+	SHARED_PTR(struct vcpu) vcpu;
+	uint64_t cr3; /* while a handler runs: what is loaded */
 	uint64_t call, arg[4], result;
 	/* Statistics: handled here. */
 	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
@@ -84,8 +83,6 @@ struct resident_area {
 	_Static_assert(offsetof(struct resident_area, field) == (offset), #field)
 RES_AT(scratch, RES_SCRATCH);
 RES_AT(stack_top, RES_STACK_TOP);
-RES_AT(cr3, RES_CR3);
-RES_AT(guest_cr3, RES_GUEST_CR3);
 RES_AT(entry, RES_ENTRY);
 RES_AT(frame, RES_FRAME);
 RES_AT(self, RES_SELF);

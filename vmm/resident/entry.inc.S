@@ -89,15 +89,11 @@ handle:
 	cmpl $0, %gs:RES_OFF
 	jne forward
 	movq %rsp, %gs:RES_FRAME
-	movq %gs:RES_CR3, %rax
-	movq %rax, %cr3
 	movq %rsp, %rdi
 	movq %gs:RES_SELF, %rsi
 	andq $-16, %rsp
 	call *%gs:RES_ENTRY
 	movq %gs:RES_FRAME, %rsp
-	movq %gs:RES_GUEST_CR3, %rcx
-	movq %rcx, %cr3
 	cmpl $RES_RESUME, %eax
 	jb forward
 	jne done

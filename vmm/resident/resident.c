@@ -1,10 +1,10 @@
 /*
  * The resident monitor, seen from our process: resident.h.
  *
- * The handlers' page tables have Xen's slots as every table of the guest, and in the lower
- * half our process's addresses. The guest's memory is where KVM has it already; of the rest
- * a chunk becomes memory of the virtual machine, behind all that the guest can name, when a
- * handler touches it. Chunks stay until the domain ends.
+ * Our process's memory is in Xen's part of every page table of the guest, for CPL 0 only
+ * (pvabi/shared.h: at its address modulo the window's size). The guest's memory is where KVM
+ * has it already; of the rest a chunk becomes memory of the virtual machine, behind all that
+ * the guest can name, when a handler touches it. Chunks stay until the domain ends.
  */
 #include "vmm/resident/resident.h"
 
@@ -19,6 +19,9 @@
 
 /* guest/entry.c, with the prefix of what runs in the guest (Makefile). */
 extern unsigned in_guest_resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
+/* Its data that has pointers (guest/sections.lds), and our program from end to end. */
+extern uint64_t __start_resident_tables[], __stop_resident_tables[];
+extern const char __executable_start[], _end[];
 
 #define HUGE	   0x200000UL
 #define CHUNK	   0x4000000UL /* of our address space that becomes memory at once */
@@ -26,12 +29,15 @@ extern unsigned in_guest_resident_entry(struct cpu_user_regs *frame, struct resi
 #define TABLE	   (PTE_P | PTE_RW | PTE_A)
 #define DATA	   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PSE)
 
+struct region {
+	uint64_t start, size;
+};
+
 struct resident {
 	struct machine *machine;
 	struct monitor *monitor;
 	struct domain *domain;
 	pthread_mutex_t lock; /* the tables; a vcpu that holds it waits for nobody */
-	uint64_t l4;	      /* frame */
 	uint64_t next, end;   /* frames for tables */
 	uint64_t next_chunk;  /* machine address */
 	uint64_t chunk_limit;
@@ -39,16 +45,84 @@ struct resident {
 		uint64_t hva, maddr;
 	} chunk[64];
 	unsigned nr_chunks;
+	struct region region[2]; /* of our process's memory */
 };
+
+#define WINDOW_SLOTS (RESIDENT_WINDOW_SIZE >> 39)
+#define GIB	     (1UL << 30)
 
 uint64_t resident_heap_frames(uint64_t nr_frames)
 {
-	return 32 + nr_frames / GIB_FRAMES;
+	return WINDOW_SLOTS + 32 + nr_frames / GIB_FRAMES;
+}
+
+/* ---- addresses ---- */
+
+/* Where Linux has a process's memory: the program with its heap behind it, and from the stack
+ * downwards everything else (arch/x86/mm/mmap.c; a random offset of up to 1 TiB, unless the
+ * administrator wants more). */
+#define PROGRAM_SIZE (64 * GIB)
+#define MAPPED_SIZE  (1280 * GIB)
+
+static void regions(struct region *program, struct region *mapped)
+{
+	uint64_t top = ((uintptr_t)__builtin_frame_address(0) + GIB) & ~(GIB - 1);
+
+	*program = (struct region){(uintptr_t)__executable_start & ~(GIB - 1), PROGRAM_SIZE};
+	*mapped = (struct region){top - MAPPED_SIZE, MAPPED_SIZE};
+}
+
+static uint64_t in_window(const void *p)
+{
+	return RESIDENT_WINDOW | ((uintptr_t)p & (RESIDENT_WINDOW_SIZE - 1));
+}
+
+/* 0: none is there. */
+static uint64_t host_address(const struct resident *r, uint64_t va)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t offset = (va - r->region[i].start) & (RESIDENT_WINDOW_SIZE - 1);
+
+		if (va >= RESIDENT_WINDOW && va - RESIDENT_WINDOW < RESIDENT_WINDOW_SIZE &&
+		    offset < r->region[i].size)
+			return r->region[i].start + offset;
+	}
+	return 0;
+}
+
+static bool is_reached(const struct resident *r, const void *p)
+{
+	return host_address(r, in_window(p)) == (uintptr_t)p;
+}
+
+static bool regions_collide(void)
+{
+	struct region a, b;
+
+	regions(&a, &b);
+	uint64_t gap = (b.start - a.start) & (RESIDENT_WINDOW_SIZE - 1);
+	return gap < a.size || gap + b.size > RESIDENT_WINDOW_SIZE;
 }
 
 const char *resident_refusal(const struct host_features *h)
 {
-	return h->syscall_faults ? "this KVM interprets CPL 0, where its handlers would run" : NULL;
+	if (h->syscall_faults)
+		return "this KVM interprets CPL 0, where its handlers would run";
+#ifdef __SANITIZE_ADDRESS__
+	return "AddressSanitizer has memory where its handlers would not reach it";
+#endif
+	if (regions_collide())
+		return "this process's memory is spread too widely (vm.mmap_rnd_bits)";
+	return NULL;
+}
+
+/* The handlers' own tables are to point to where the handlers see it: for good, and the same
+ * for every domain. */
+static void relocate(void)
+{
+	for (uint64_t *p = __start_resident_tables; p < __stop_resident_tables; p++)
+		if (*p >= (uintptr_t)__executable_start && *p < (uintptr_t)_end)
+			*p = in_window((void *)*p);
 }
 
 struct resident_area *resident_cpu_area(const struct cpu *c)
@@ -71,8 +145,7 @@ static void fill_area(struct resident *r, struct vcpu *v)
 
 	*a = (struct resident_area){
 		.stack_top = monitor_vcpu_va(v->id, MON_STACK_OFFSET + MON_STACK_SIZE),
-		.cr3 = r->l4 << PAGE_SHIFT,
-		.entry = (uintptr_t)in_guest_resident_entry,
+		.entry = in_window((void *)in_guest_resident_entry),
 		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
 		.vcpu = v,
 		.off = 1,
@@ -81,6 +154,7 @@ static void fill_area(struct resident *r, struct vcpu *v)
 
 int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct domain *d = mon->domain;
 	uint64_t nr = resident_heap_frames(d->nr_frames);
 	uint64_t mfn = heap_alloc(d, nr, 1);
@@ -89,25 +163,30 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 
 	if (!r)
 		return error_set(err, -ENOMEM, "cannot place the resident monitor: out of memory");
+	pthread_once(&once, relocate);
 	r->machine = m;
 	r->monitor = mon;
 	r->domain = d;
 	pthread_mutex_init(&r->lock, NULL);
-	r->l4 = mfn;
-	r->next = mfn + 1;
+	mon->resident = r;
 	r->end = mfn + nr;
+	regions(&r->region[0], &r->region[1]);
+	for (unsigned i = 0; i < WINDOW_SLOTS; i++)
+		d->xen_l4[(RESIDENT_WINDOW >> 39 & 511) + i - XEN_L4_FIRST] =
+			mfn++ << PAGE_SHIFT | TABLE;
+	r->next = mfn;
 	r->next_chunk = (m->memory_size + (1UL << 30) - 1) & ~((1UL << 30) - 1);
 	if (r->next_chunk < 1UL << 32)
 		r->next_chunk = 1UL << 32; /* devices are below */
 	r->chunk_limit = 1UL << m->address_bits;
-	uint64_t *l4 = frame_ptr(d, mfn);
-	for (unsigned i = XEN_L4_FIRST; i <= XEN_L4_LAST; i++)
-		l4[i] = d->xen_l4[i - XEN_L4_FIRST];
 	for_each_vcpu (d, v)
 		fill_area(r, v);
 	set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
 	set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
-	mon->resident = r;
+	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->vcpu[0]) ||
+	    !is_reached(r, d->memory) || !is_reached(r, d->memory + m->memory_size - 1))
+		return error_set(err, -EINVAL, "the resident monitor does not reach our memory, "
+					       "which is spread too widely: use --monitor=forward");
 	return 0;
 }
 
@@ -123,9 +202,9 @@ void resident_destroy(struct monitor *mon)
 
 static uint64_t *entry_of(struct resident *r, uint64_t va)
 {
-	uint64_t mfn = r->l4;
+	uint64_t mfn = pte_mfn(r->domain->xen_l4[(va >> 39 & 511) - XEN_L4_FIRST]);
 
-	for (unsigned level = 4;; level--) {
+	for (unsigned level = 3;; level--) {
 		uint64_t *e = (uint64_t *)frame_ptr(r->domain, mfn) +
 			      (va >> (PAGE_SHIFT + 9 * (level - 1)) & 511);
 
@@ -158,19 +237,20 @@ static uint64_t chunk_maddr(struct resident *r, uint64_t hva)
 static bool fill(struct resident *r, uint64_t addr)
 {
 	uint64_t va = addr & ~(HUGE - 1), memory = (uintptr_t)r->machine->memory, maddr;
-	uint64_t *e = entry_of(r, va);
+	uint64_t hva = host_address(r, va);
+	uint64_t *e = hva ? entry_of(r, va) : NULL;
 
 	if (!e)
 		return false;
 	if (*e & PTE_P)
 		return true; /* another vcpu was quicker */
-	if (va - memory < r->machine->memory_size) {
-		maddr = va - memory;
+	if (hva - memory < r->machine->memory_size) {
+		maddr = hva - memory;
 	} else {
-		maddr = chunk_maddr(r, va & ~(CHUNK - 1));
+		maddr = chunk_maddr(r, hva & ~(CHUNK - 1));
 		if (!maddr)
 			return false;
-		maddr += va & (CHUNK - 1);
+		maddr += hva & (CHUNK - 1);
 	}
 	__atomic_store_n(e, maddr | DATA, __ATOMIC_RELEASE);
 	return true;
@@ -180,7 +260,7 @@ bool resident_fill(struct cpu *c, uint64_t addr)
 {
 	struct resident *r = c->monitor->resident;
 
-	if (!r || addr >> 47)
+	if (!r)
 		return false;
 	pthread_mutex_lock(&r->lock);
 	bool ok = fill(r, addr);
@@ -224,26 +304,30 @@ static void text_of(const struct cpu *c, const struct resident_area *a, char *te
 	if (!h.overflow_arg_area || !h.reg_save_area)
 		return;
 	memcpy(&ap, &h, sizeof(ap));
-	vsnprintf(text, size, (const char *)a->arg[0], ap);
+	const char *format = (const char *)host_address(c->monitor->resident, a->arg[0]);
+	if (format)
+		vsnprintf(text, size, format, ap);
 }
 
 static uint64_t serve(struct cpu *c, struct resident_area *a)
 {
 	struct domain *d = c->vcpu->domain;
 	const struct host_ops *ops = d->ops;
+	struct vcpu *v = a->arg[0] < d->nr_vcpus ? d->vcpu[a->arg[0]] : c->vcpu;
+	_Atomic uint32_t *word = (_Atomic uint32_t *)host_address(c->monitor->resident, a->arg[0]);
 	char text[256];
 
 	switch (a->call) {
 	case RES_CALL_SYSTEM_TIME:
 		return ops->system_time(d);
 	case RES_CALL_VCPU_KICK:
-		ops->vcpu_kick((struct vcpu *)a->arg[0]);
+		ops->vcpu_kick(v);
 		return 0;
 	case RES_CALL_DESCRIPTORS_CHANGED:
-		ops->descriptors_changed((struct vcpu *)a->arg[0]);
+		ops->descriptors_changed(v);
 		return 0;
 	case RES_CALL_DEBUGREGS_CHANGED:
-		ops->debugregs_changed((struct vcpu *)a->arg[0]);
+		ops->debugregs_changed(v);
 		return 0;
 	case RES_CALL_TLB_FLUSH:
 		ops->tlb_flush(d, (uint32_t)a->arg[0], a->arg[1]);
@@ -252,10 +336,10 @@ static uint64_t serve(struct cpu *c, struct resident_area *a)
 		ops->frames_released(d, a->arg[0], a->arg[1]);
 		return 0;
 	case RES_CALL_LOCK_WAIT:
-		ops->lock_wait((_Atomic uint32_t *)a->arg[0], (uint32_t)a->arg[1]);
+		ops->lock_wait(word, (uint32_t)a->arg[1]);
 		return 0;
 	case RES_CALL_LOCK_WAKE:
-		ops->lock_wake((_Atomic uint32_t *)a->arg[0]);
+		ops->lock_wake(word);
 		return 0;
 	case RES_CALL_SHUTDOWN:
 		ops->shutdown(d, (unsigned)a->arg[0]);
@@ -277,12 +361,14 @@ void resident_serve(struct cpu *c)
 {
 	struct resident_area *a = resident_cpu_area(c);
 
-	/* Others need not wait for it here: its way into the guest flushes everything. */
+	/* Others need not wait for it here: with a flush to do it comes to us on its way into
+	 * the guest. */
 	atomic_store(&c->in_guest, false);
 	a->result = serve(c, a);
 	atomic_fetch_add(&c->entries, 1);
 	atomic_store(&c->in_guest, true);
-	if (atomic_load(&c->kick) || c->signalled || c->descriptors_dirty || c->debugregs_dirty)
+	if (atomic_load(&c->kick) || c->signalled || c->descriptors_dirty || c->debugregs_dirty ||
+	    atomic_load(&c->remote_flush))
 		a->kick = 1;
 }
 

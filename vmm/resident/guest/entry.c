@@ -46,7 +46,7 @@ static bool host_must(const struct domain *d)
 /* A write to a page table, which the host emulates. In doubt it is one. */
 static bool writes_to_table(const struct vcpu *v, uint64_t va)
 {
-	const struct domain *d = v->domain;
+	const struct domain *d = shared(v->domain);
 	struct guest_walk w;
 
 	if (!guest_walk_l1(d, v->guest_table, va, &w))
@@ -65,7 +65,7 @@ static bool is_guests_fault(const struct vcpu *v, const struct cpu_user_regs *f,
 
 static bool may_be_for_table(const struct vcpu *v, const struct cpu_user_regs *f, uint64_t va)
 {
-	return v->kernel_mode && v->domain->vm_assist & WRITABLE_PAGETABLES &&
+	return v->kernel_mode && shared(v->domain)->vm_assist & WRITABLE_PAGETABLES &&
 	       (f->error_code & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
 	       writes_to_table(v, va);
 }
@@ -82,7 +82,7 @@ static bool is_cli_or_sti(struct vcpu *v, const struct cpu_user_regs *f)
 
 static bool handles(struct vcpu *v, const struct cpu_user_regs *f, uint64_t cr2)
 {
-	if (host_must(v->domain))
+	if (host_must(shared(v->domain)))
 		return false;
 	if (f->entry_vector == RES_VECTOR_PF)
 		return is_guests_fault(v, f, cr2);
@@ -109,8 +109,7 @@ static void enter(struct vcpu *v, const struct cpu_user_regs *f)
 		v->gs_base_user = gs;
 }
 
-static void leave(struct vcpu *v, struct cpu_user_regs *f, struct resident_area *r, uint64_t fs,
-		  uint64_t gs)
+static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t gs)
 {
 	uint64_t want = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user;
 
@@ -120,14 +119,14 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, struct resident_area 
 		wrmsr(MSR_KERNEL_GS_BASE, want);
 	if (v->fs_base != fs)
 		wrmsr(MSR_FS_BASE, v->fs_base);
-	r->guest_cr3 = vcpu_l4(v) << PAGE_SHIFT;
+	resident_load_tables(v);
 }
 
 unsigned resident_entry(struct cpu_user_regs *f, struct resident_area *r)
 {
-	struct vcpu *v = r->vcpu;
+	struct vcpu *v = shared(r->vcpu);
 
-	r->guest_cr3 = vcpu_l4(v) << PAGE_SHIFT;
+	r->cr3 = vcpu_l4(v) << PAGE_SHIFT;
 	if (!handles(v, f, r->cr2)) {
 		r->forwarded++;
 		return RES_FORWARD;
@@ -157,11 +156,11 @@ unsigned resident_entry(struct cpu_user_regs *f, struct resident_area *r)
 		v->in_syscall = true;
 		trap_syscall(v);
 	}
-	bool host = atomic_load(&v->pause_flags) || v->domain->is_shut_down;
+	bool host = atomic_load(&v->pause_flags) || shared(v->domain)->is_shut_down;
 	if (!host)
 		vcpu_deliver_events(v);
-	leave(v, f, r, fs, gs);
-	return host || v->domain->is_shut_down || (v->runstate_dirty && v->runstate_area_va)
+	leave(v, f, fs, gs);
+	return host || shared(v->domain)->is_shut_down || (v->runstate_dirty && v->runstate_area_va)
 		       ? RES_DONE
 		       : RES_RESUME;
 }

@@ -1,7 +1,7 @@
 /*
  * What pvabi's handlers need inside the guest: the host's services, each an exit of the
- * virtual machine to the function of the same name in our process (vmm/resident/resident.c),
- * and the few functions that the compiler takes for granted. Pointers are the same there.
+ * virtual machine to the function of the same name in our process (vmm/resident/resident.c,
+ * which translates the pointers), and the few functions that the compiler takes for granted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,30 +33,48 @@ static uint64_t system_time(struct domain *d)
 static void vcpu_kick(struct vcpu *v)
 {
 	/* The vcpu itself looks at everything before it goes on. */
-	if (v != resident_area()->vcpu)
-		call(RES_CALL_VCPU_KICK, (uint64_t)v, 0, 0, 0);
+	if (v->id != shared(resident_area()->vcpu)->id)
+		call(RES_CALL_VCPU_KICK, v->id, 0, 0, 0);
 }
 
 static void descriptors_changed(struct vcpu *v)
 {
-	call(RES_CALL_DESCRIPTORS_CHANGED, (uint64_t)v, 0, 0, 0);
+	call(RES_CALL_DESCRIPTORS_CHANGED, v->id, 0, 0, 0);
 }
 
 static void debugregs_changed(struct vcpu *v)
 {
-	call(RES_CALL_DEBUGREGS_CHANGED, (uint64_t)v, 0, 0, 0);
+	call(RES_CALL_DEBUGREGS_CHANGED, v->id, 0, 0, 0);
 }
 
 static void fpu_ts_changed(struct vcpu *v)
 {
 }
 
-/* The vcpu's own translations go on its way into the guest, which loads CR3. */
+static void load_cr3(uint64_t cr3)
+{
+	resident_area()->cr3 = cr3;
+	__asm__ volatile("movq %0, %%cr3" ::"r"(cr3) : "memory");
+}
+
+void resident_load_tables(struct vcpu *v)
+{
+	uint64_t cr3 = vcpu_l4(v) << PAGE_SHIFT;
+
+	if (cr3 != resident_area()->cr3)
+		load_cr3(cr3);
+}
+
 static void tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 {
-	vcpus &= ~(1u << resident_area()->vcpu->id);
-	if (vcpus)
-		call(RES_CALL_TLB_FLUSH, vcpus, va, 0, 0);
+	uint32_t self = 1u << shared(resident_area()->vcpu)->id;
+
+	if (vcpus & self && va == ~0UL)
+		load_cr3(resident_area()->cr3);
+	else if (vcpus & self)
+		__asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
+	if (vcpus & ~self)
+		call(RES_CALL_TLB_FLUSH, vcpus & ~self, va, 0, 0);
 }
 
 /* The store was made inside the guest, where every kind of KVM sees it. */
@@ -84,13 +102,14 @@ static void shutdown(struct domain *d, unsigned reason)
 	call(RES_CALL_SHUTDOWN, reason, 0, 0, 0);
 }
 
-const struct host_ops resident_host_ops = {
+struct host_ops resident_host_ops = {
 	.system_time = system_time,
 	.vcpu_kick = vcpu_kick,
 	.descriptors_changed = descriptors_changed,
 	.debugregs_changed = debugregs_changed,
 	.fpu_ts_changed = fpu_ts_changed,
 	.tlb_flush = tlb_flush,
+	.tables_changed = resident_load_tables,
 	.pte_overwritten = pte_overwritten,
 	.frames_released = frames_released,
 	.lock_wait = lock_wait,

@@ -17,7 +17,7 @@ static inline struct resident_area *resident_area(void)
 	return (struct resident_area *)self;
 }
 
-/* entry.inc.S calls this on the handlers' page tables with the frame of an entry. Answers
+/* entry.inc.S calls this with the frame of an entry. Answers
  * RES_FORWARD with nothing changed, or RES_RESUME or RES_DONE with the vcpu's registers in
  * struct vcpu and, for RES_RESUME, the frame. */
 unsigned resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
@@ -27,5 +27,8 @@ bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *
 
 /* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
 bool resident_pt_write(struct vcpu *v, uint64_t va);
+
+/* The page tables that v uses now are loaded, when they are not. */
+void resident_load_tables(struct vcpu *v);
 
 #endif

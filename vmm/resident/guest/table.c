@@ -11,13 +11,13 @@
  * other through. */
 static long vcpu_op(struct vcpu *v, const uint64_t *args)
 {
-	return !(atomic_load(&v->domain->vcpu[args[1]]->pause_flags) & VPF_DOWN);
+	return !(atomic_load(&shared(shared(v->domain)->vcpu[args[1]])->pause_flags) & VPF_DOWN);
 }
 
 /* XENVER_version, by which Linux has its pending events delivered. */
 static long xen_version(struct vcpu *v, const uint64_t *args)
 {
-	return v->domain->profile->version;
+	return shared(shared(v->domain)->profile)->version;
 }
 
 #define CALL(nr, f, ...) \
@@ -43,7 +43,7 @@ static bool has(const struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 	case __HYPERVISOR_xen_version:
 		return (int)arg0 == XENVER_version;
 	case __HYPERVISOR_vcpu_op:
-		return (int)arg0 == VCPUOP_is_up && arg1 < v->domain->nr_vcpus;
+		return (int)arg0 == VCPUOP_is_up && arg1 < shared(v->domain)->nr_vcpus;
 	case __HYPERVISOR_set_segment_base:
 		return (unsigned)arg0 != SEGBASE_GS_USER_SEL;
 	default:
