@@ -112,7 +112,7 @@ nested_command "$kernel" "$work/initrd.gz"
   -device virtio-blk-pci,drive=i,disable-legacy=on,iommu_platform=on,vectors=0,addr=5 \
   -drive "file=$work/msix,format=raw,if=none,id=x" \
   -device virtio-blk-pci,drive=x,disable-legacy=on,iommu_platform=on,addr=6 \
-  -serial stdio </dev/null >"${LIVE_LOG:=$work/log}" 2>&1 &
+  -serial stdio </dev/null >"$work/log" 2>&1 &
 qemu=$!
 deadline=$((SECONDS + limit))
 while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
@@ -120,7 +120,7 @@ kill -KILL $qemu 2>/dev/null
 wait $qemu 2>/dev/null
 qemu=
 
-tr -d "\r" <"$LIVE_LOG" >"$work/clean"
+tr -d "\r" <"$work/log" >"$work/clean"
 grep -aE '^(HOST |IRQ )' "$work/clean" | sed 's/^/# /'
 sed -nE "s/^(ok|not ok) - ($name: )?/\1 - $name: /p" "$work/clean"
 seen() { # PATTERN NAME
