@@ -125,6 +125,7 @@ struct cpu {
 
 	/* Statistics. */
 	uint64_t exits[NR_CPU_EXITS];
+	uint64_t hypercall_exits[NR_HYPERCALLS]; /* of its kernel, by number */
 	uint64_t traps[32];
 	uint64_t first_entry; /* CLOCK_MONOTONIC, ns */
 	uint64_t kvm_runs, touches, flushes, mmio_exits;

@@ -15,6 +15,7 @@
 
 struct counts {
 	uint64_t exits[NR_CPU_EXITS], traps[32], hypercalls[NR_HYPERCALLS];
+	uint64_t hypercall_exits[NR_HYPERCALLS];
 	uint64_t emulated[NR_EMULATE_COUNTS];
 	uint64_t runs, touches, flushes, mmio, first_entry;
 	uint64_t polls, blocks, kicks, strays;
@@ -53,6 +54,8 @@ static void collect(const struct guest *g, struct counts *n)
 			n->traps[k] += c->traps[k];
 		for (unsigned k = 0; k < NR_HYPERCALLS; k++)
 			n->hypercalls[k] += c->vcpu->hypercalls[k];
+		for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+			n->hypercall_exits[k] += c->hypercall_exits[k];
 		for (unsigned k = 0; k < NR_EMULATE_COUNTS; k++)
 			n->emulated[k] += g->emulated[i][k];
 		n->runs += c->kvm_runs;
@@ -100,12 +103,19 @@ static const char *hypercall_name(unsigned nr, char buf[24])
 }
 
 /* What was handled inside the guest, and cost no exit. */
-static void print_resident(FILE *f, const struct resident_counts *n)
+static void print_resident(FILE *f, const struct counts *counts)
 {
+	const struct resident_counts *n = &counts->resident;
+	char buf[24];
+
+	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+		if (counts->hypercall_exits[k])
+			fprintf(f, "  exits for %-16s %10lu\n", hypercall_name(k, buf),
+				(unsigned long)counts->hypercall_exits[k]);
 	fprintf(f,
 		"  in the guest: system calls %8lu\n  in the guest: hypercalls %10lu\n"
 		"  in the guest: page faults %9lu\n  in the guest: writes to tables %4lu\n  in the "
-		"guest: cli, sti %12lu\n"
+		"guest: privileged %10lu\n"
 		"  in the guest: handed on %11lu\n  asked for by handlers %13lu\n",
 		(unsigned long)n->syscalls, (unsigned long)n->hypercalls,
 		(unsigned long)n->page_faults, (unsigned long)n->pt_writes,
@@ -133,7 +143,7 @@ static void print_counts(FILE *f, const struct counts *n)
 			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
 				(unsigned long)n->hypercalls[k]);
 	if (n->has_resident)
-		print_resident(f, &n->resident);
+		print_resident(f, n);
 	fprintf(f,
 		"  slept in SCHEDOP_poll %13lu\n  slept in SCHEDOP_block %12lu\n"
 		"  kicks by signal %19lu\n",
@@ -192,6 +202,14 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 		if (n->hypercalls[k]) {
 			fprintf(f, "%s\"%s\": %lu", sep, hypercall_name(k, buf),
 				(unsigned long)n->hypercalls[k]);
+			sep = ", ";
+		}
+	fprintf(f, "},\n  \"hypercall_exits\": {");
+	sep = "";
+	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
+		if (n->hypercall_exits[k]) {
+			fprintf(f, "%s\"%s\": %lu", sep, hypercall_name(k, buf),
+				(unsigned long)n->hypercall_exits[k]);
 			sep = ", ";
 		}
 	fprintf(f,

@@ -232,6 +232,15 @@ static bool is_debug_trap(struct cpu *c, const struct cpu_exit *x)
 	return d && debugger_trap(d, c, x);
 }
 
+static void hypercall_exit(struct cpu *c, unsigned insn_len)
+{
+	struct vcpu *v = c->vcpu;
+
+	if (v->regs.rax < NR_HYPERCALLS)
+		c->hypercall_exits[v->regs.rax]++;
+	hypercall_dispatch(v, insn_len);
+}
+
 static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 {
 	struct vcpu *v = c->vcpu;
@@ -250,7 +259,7 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 	case CPU_EXIT_SYSCALL:
 		v->in_syscall = true;
 		if (v->kernel_mode)
-			hypercall_dispatch(v, SYSCALL_LEN);
+			hypercall_exit(c, SYSCALL_LEN);
 		else
 			trap_syscall(v);
 		break;
@@ -259,7 +268,7 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 		break;
 	case CPU_EXIT_HYPERCALL:
 		if (v->kernel_mode) {
-			hypercall_dispatch(v, VMCALL_LEN);
+			hypercall_exit(c, VMCALL_LEN);
 		} else {
 			v->regs.rip -= VMCALL_LEN;
 			trap_inject(v, 6, 0);

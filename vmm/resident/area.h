@@ -73,7 +73,8 @@ struct resident_area {
 	uint32_t kick; /* the host wants the vcpu: no way into the guest */
 	/* ---- up to here known to assembly ---- */
 	SHARED_PTR(struct vcpu) vcpu;
-	uint64_t cr3; /* while a handler runs: what is loaded */
+	SHARED_PTR(_Atomic uint32_t) pci_address; /* what the guest last wrote to port 0xcf8 */
+	uint64_t cr3;				  /* while a handler runs: what is loaded */
 	uint64_t call, arg[4], result;
 	/* Statistics: handled here. */
 	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;

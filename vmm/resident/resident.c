@@ -148,6 +148,7 @@ static void fill_area(struct resident *r, struct vcpu *v)
 		.entry = in_window((void *)in_guest_resident_entry),
 		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
 		.vcpu = v,
+		.pci_address = &domain_guest(v->domain)->latches.pci_address,
 		.off = 1,
 	};
 }
@@ -185,8 +186,9 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 	set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
 	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->vcpu[0]) ||
 	    !is_reached(r, d->memory) || !is_reached(r, d->memory + m->memory_size - 1))
-		return error_set(err, -EINVAL, "the resident monitor does not reach our memory, "
-					       "which is spread too widely: use --monitor=forward");
+		return error_set(err, -EINVAL,
+				 "the resident monitor does not reach our memory, "
+				 "which is spread too widely: use --monitor=forward");
 	return 0;
 }
 

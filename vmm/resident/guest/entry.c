@@ -13,8 +13,6 @@
 #define PF_PRESENT	    0x1u
 #define PF_WRITE	    0x2u
 #define VEC_PF		    14
-#define EFLAGS_TF	    0x100UL
-#define EFLAGS_RF	    0x10000UL
 #define EFLAGS_IF	    0x200UL
 #define IOPL		    0x3000UL
 #define FIXED		    0x2UL
@@ -70,24 +68,15 @@ static bool may_be_for_table(const struct vcpu *v, const struct cpu_user_regs *f
 	       writes_to_table(v, va);
 }
 
-/* cli and sti, which a kernel with the right to I/O may execute in vain (Xen:
- * arch/x86/pv/emul-priv-op.c). Of other privileged instructions the host knows. */
-static bool is_cli_or_sti(struct vcpu *v, const struct cpu_user_regs *f)
-{
-	uint8_t insn;
-
-	return !f->error_code && v->kernel_mode && v->iopl >= 1 && !(f->rflags & EFLAGS_TF) &&
-	       !guest_copy_from(v, &insn, f->rip, 1) && (insn == 0xfa || insn == 0xfb);
-}
-
-static bool handles(struct vcpu *v, const struct cpu_user_regs *f, uint64_t cr2)
+static bool handles(struct vcpu *v, const struct cpu_user_regs *f, uint64_t cr2,
+		    struct privileged_insn *insn)
 {
 	if (host_must(shared(v->domain)))
 		return false;
 	if (f->entry_vector == RES_VECTOR_PF)
 		return is_guests_fault(v, f, cr2);
 	if (f->entry_vector == RES_VECTOR_GP)
-		return is_cli_or_sti(v, f);
+		return resident_privileged(v, f, insn);
 	return v->kernel_mode ? resident_has_call(v, f->rax, f) : v->syscall_callback.eip != 0;
 }
 
@@ -125,9 +114,10 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t
 unsigned resident_entry(struct cpu_user_regs *f, struct resident_area *r)
 {
 	struct vcpu *v = shared(r->vcpu);
+	struct privileged_insn insn;
 
 	r->cr3 = vcpu_l4(v) << PAGE_SHIFT;
-	if (!handles(v, f, r->cr2)) {
+	if (!handles(v, f, r->cr2, &insn)) {
 		r->forwarded++;
 		return RES_FORWARD;
 	}
@@ -145,8 +135,7 @@ unsigned resident_entry(struct cpu_user_regs *f, struct resident_area *r)
 		trap_inject(v, VEC_PF, f->error_code);
 	} else if (f->entry_vector == RES_VECTOR_GP) {
 		r->privileged++;
-		v->regs.rip++;
-		v->regs.rflags &= ~EFLAGS_RF;
+		resident_privileged_do(v, r, &insn);
 	} else if (v->kernel_mode) {
 		r->hypercalls++;
 		v->in_syscall = true;

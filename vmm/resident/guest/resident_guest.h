@@ -25,6 +25,15 @@ unsigned resident_entry(struct cpu_user_regs *frame, struct resident_area *r);
 /* Is the call one of those that are handled here? Nothing of it was done. */
 bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *frame);
 
+/* A privileged instruction that is handled here. Of the first function nothing is done; the
+ * second does it, for v->regs. */
+struct privileged_insn {
+	uint8_t opcode, len, bytes;
+};
+bool resident_privileged(struct vcpu *v, const struct cpu_user_regs *f, struct privileged_insn *in);
+void resident_privileged_do(struct vcpu *v, struct resident_area *r,
+			    const struct privileged_insn *in);
+
 /* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
 bool resident_pt_write(struct vcpu *v, uint64_t va);
 
