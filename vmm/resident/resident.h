@@ -1,6 +1,6 @@
 /*
- * Our process's side of the resident monitor (area.h): the page tables that the handlers in
- * the guest run on, and what they ask of us.
+ * Our process's side of the resident monitor (area.h): the memory that the handlers in the
+ * guest see, and what they ask of us.
  */
 #ifndef VMM_RESIDENT_RESIDENT_H
 #define VMM_RESIDENT_RESIDENT_H
