@@ -59,15 +59,10 @@ void m2p_set(struct domain *d, uint64_t mfn, uint64_t pfn)
 	__atomic_store_n(&shared(d->m2p)[mfn], pfn, __ATOMIC_SEQ_CST);
 }
 
-static uint64_t nr_chunks(const struct domain *d)
-{
-	return (d->nr_m2p + M2P_CHUNK - 1) / M2P_CHUNK;
-}
-
 void m2p_order(struct domain *d, const struct ram_order *order)
 {
 	d->order = *order;
-	for (uint64_t chunk = 0; chunk < nr_chunks(d); chunk++)
+	for (uint64_t chunk = 0; chunk < m2p_chunks(d); chunk++)
 		if (m2p_is_written(d, chunk))
 			fill(d, chunk);
 }

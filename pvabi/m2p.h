@@ -12,6 +12,11 @@
 /* Entries of a chunk: 16 pages, for 32 MiB of machine memory. */
 #define M2P_CHUNK 8192u
 
+static inline uint64_t m2p_chunks(const struct domain *d)
+{
+	return (d->nr_m2p + M2P_CHUNK - 1) / M2P_CHUNK;
+}
+
 static inline bool m2p_is_written(const struct domain *d, uint64_t chunk)
 {
 	return __atomic_load_n(&shared(d->m2p_written)[chunk / 64], __ATOMIC_ACQUIRE) >> chunk % 64 & 1;

@@ -194,7 +194,7 @@ static bool wanted(struct domain *d, uint64_t first, uint64_t nr)
 {
 	if (!host_of(d)->frames_wanted || host_of(d)->frames_wanted(d, first, nr))
 		return true;
-	if (!bitmap_make(d))
+	if (!mm_free_frames_init(d))
 		for (uint64_t mfn = first; mfn < first + nr; mfn++)
 			frame_free(d, mfn);
 	return false;

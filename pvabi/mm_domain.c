@@ -58,7 +58,7 @@ int m2p_create(struct domain *d)
 	d->nr_m2p = d->nr_frames;
 	d->m2p_va = MACH2PHYS_VIRT_START;
 	d->order.nr = d->tot_pages;
-	d->m2p_written = calloc(nr_chunks(d) / 64 + 1, sizeof(*d->m2p_written));
+	d->m2p_written = calloc(m2p_chunks(d) / 64 + 1, sizeof(*d->m2p_written));
 	return d->m2p_written ? 0 : -ENOMEM;
 }
 
