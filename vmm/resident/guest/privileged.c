@@ -1,7 +1,8 @@
 /*
  * Privileged instructions that Linux executes thousands of times (Xen: arch/x86/pv/
- * emul-priv-op.c): cli and sti, in vain, and its search for PCI devices by the configuration
- * ports, which finds none. All others the host decodes (vmm/emulate/emulate_privileged.c).
+ * emul-priv-op.c): cli and sti, in vain; its search for PCI devices by the configuration
+ * ports, which finds none; and at each switch of tasks the user's GS base. All others the host
+ * decodes (vmm/emulate/emulate_privileged.c).
  */
 #include "vmm/resident/guest/resident_guest.h"
 
@@ -11,6 +12,10 @@
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc
 
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
+#define TWO_BYTES  0x0f
+#define RDMSR	   0x32 /* behind it */
 #define OPERAND_16 0x66
 #define IN_AL	   0xec
 #define IN_EAX	   0xed
@@ -24,8 +29,15 @@ bool resident_privileged(struct vcpu *v, const struct cpu_user_regs *f, struct p
 	uint8_t b[2];
 	uint16_t port = (uint16_t)f->rdx;
 
-	if (f->error_code || !v->kernel_mode || v->iopl < 1 || f->rflags & EFLAGS_TF ||
+	if (f->error_code || !v->kernel_mode || f->rflags & EFLAGS_TF ||
 	    guest_copy_from(v, b, f->rip, 1))
+		return false;
+	if (b[0] == TWO_BYTES) {
+		*in = (struct privileged_insn){.opcode = RDMSR, .len = 2};
+		return (uint32_t)f->rcx == MSR_KERNEL_GS_BASE &&
+		       !guest_copy_from(v, b, f->rip, 2) && b[1] == RDMSR;
+	}
+	if (v->iopl < 1)
 		return false;
 	in->len = 1;
 	in->bytes = 4;
@@ -63,6 +75,10 @@ void resident_privileged_do(struct vcpu *v, struct resident_area *r,
 	case IN_EAX:
 		/* Nobody answers. 32 bits clear those above. */
 		u->rax = in->bytes == 4 ? 0xffffffff : u->rax | ((1UL << 8 * in->bytes) - 1);
+		break;
+	case RDMSR:
+		u->rax = (uint32_t)v->gs_base_user;
+		u->rdx = v->gs_base_user >> 32;
 		break;
 	case OUT_EAX:
 		atomic_store(shared(r->pci_address), (uint32_t)u->rax);
