@@ -37,6 +37,7 @@ cmdline="console=hvc0 quiet panic=-1"
   echo "DATE $(date -u +%Y-%m-%dT%H:%MZ)"
   echo "LOAD $(cut -d' ' -f1-3 /proc/loadavg)"
   echo "HOST $(nproc) processors, $(uname -r)"
+  echo "PROGRAM $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
   echo "KERNEL $(basename "$(guests/linux/kernel.sh amd64)")"
 } >"$logs/about"
 

@@ -125,7 +125,8 @@ def text(data):
     out += exits_text(data)
     a = data["about"]
     out.append("")
-    out.append(f"{a.get('rounds')} rounds, {a.get('date')}, {a.get('kernel')}; {a.get('host')}; "
+    out.append(f"{a.get('rounds')} rounds, {a.get('date')}, program {a.get('program')}, {a.get('kernel')}; "
+               f"{a.get('host')}; "
                f"load {a.get('load')} at the start, {a.get('load_end')} at the end")
     return "\n".join(out) + "\n"
 
