@@ -226,7 +226,7 @@ struct domain {
 	bool shutdown_code_set; /* SCHEDOP_shutdown_code */
 	/* Bytes of PROBE_TRACED and PROBE_FAULTY, changed at any time; and who is asked
 	 * then: set before the first is. probe.h */
-	_Atomic uint8_t probe_armed[NR_PROBES];
+	_Alignas(8) _Atomic uint8_t probe_armed[(NR_PROBES + 7) / 8 * 8];
 	struct probe_host *probe_host;
 	struct fault_host *fault_host; /* fault.h */
 
@@ -375,6 +375,16 @@ static inline void domain_unlock(struct domain *d)
 static inline bool probe_asks(const struct domain *d, enum probe_id id)
 {
 	return atomic_load_explicit(&d->probe_armed[id], memory_order_relaxed);
+}
+static inline bool probe_asks_any(const struct domain *d)
+{
+	typedef uint64_t __attribute__((may_alias)) word;
+	const word *armed = (const word *)d->probe_armed;
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < sizeof(d->probe_armed) / sizeof(*armed); i++)
+		any |= __atomic_load_n(&armed[i], __ATOMIC_RELAXED);
+	return any;
 }
 static inline bool probe_is_armed(const struct domain *d, enum probe_id id)
 {

@@ -35,10 +35,7 @@ static void wrmsr(uint32_t msr, uint64_t val)
 /* A trace or faults are the host's business, and so are devices' frames. */
 static bool host_must(const struct domain *d)
 {
-	for (unsigned i = 0; i < NR_PROBES; i++)
-		if (probe_asks(d, i))
-			return true;
-	return domain_has_io(d);
+	return probe_asks_any(d) || domain_has_io(d);
 }
 
 /* A write to a page table, which the host emulates. In doubt it is one. */

@@ -147,8 +147,11 @@ void abort(void)
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	void *d = to;
+	size_t words = n / 8, bytes = n % 8;
 
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n)::"memory");
+	/* Byte by byte is slow where the processor is emulated. */
+	__asm__ volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words)::"memory");
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(bytes)::"memory");
 	return to;
 }
 
@@ -161,8 +164,11 @@ void *memmove(void *to, const void *from, size_t n)
 void *memset(void *p, int c, size_t n)
 {
 	void *d = p;
+	size_t words = n / 8, bytes = n % 8;
+	uint64_t fill = (uint8_t)c * 0x0101010101010101UL;
 
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(fill) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(fill) : "memory");
 	return p;
 }
 
