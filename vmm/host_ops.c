@@ -71,6 +71,9 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 	 * a table that is written to often be written to unseen until a flush (unsync pages). */
 	if (g->machine->host.shadow_paging && g->machine->host.syscall_faults)
 		return;
+	/* Others that walk the tables again must find KVM told of what was overwritten. */
+	if (g->machine->host.shadow_paging && self && vcpus & ~(1u << self->id))
+		cpu_run_ops(vcpu_cpu(self));
 	for (unsigned i = 0; i < d->nr_vcpus; i++) {
 		struct cpu *c = g->cpu[i];
 		if (!(vcpus & 1u << i) || !c)
