@@ -125,6 +125,7 @@ static noinline void submit(struct planted *p, unsigned int nr)
 static int reader(void *arg)
 {
 	struct planted *p = arg;
+	unsigned long until;
 	unsigned int nr;
 
 	msleep(wait * 1000);
@@ -139,7 +140,9 @@ static int reader(void *arg)
 			p->ref[1] = p->ref[0];
 		}
 		submit(p, nr);
-		for (int tries = 0; READ_ONCE(p->done) < nr + DEPTH && tries < 20; tries++)
+		/* By time: completions of earlier answers may still be there. */
+		until = jiffies + 10 * HZ;
+		while (READ_ONCE(p->done) < nr + DEPTH && time_before(jiffies, until))
 			wait_for_completion_timeout(&p->answered, HZ / 2);
 		if (READ_ONCE(p->done) < nr + DEPTH) {
 			pr_info("plantedblk: %u requests are not answered\n", nr + DEPTH - p->done);
