@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "vmm/kept_file.h"
 #include "vmm/probe.h"
 #include "vmm/runtime_dir.h"
 
@@ -22,7 +23,7 @@
 /* Everything that the result depends on. */
 struct probe_key {
 	uint64_t magic, size;
-	char boot_id[40];
+	char boot_id[BOOT_ID_SIZE];
 	char release[65], version[65];
 	uint64_t module[4]; /* inode of its folder */
 	uint64_t program[4];
@@ -38,26 +39,6 @@ struct probe_file {
 	uint64_t sum;
 };
 
-static uint64_t sum_of(const struct probe_file *f)
-{
-	const uint8_t *p = (const uint8_t *)f;
-	uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a */
-
-	for (size_t i = 0; i < offsetof(struct probe_file, sum); i++)
-		h = (h ^ p[i]) * 0x100000001b3ull;
-	return h;
-}
-
-static int read_line(const char *path, char *to, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	return n > 0 ? 0 : -ENOENT;
-}
-
 static int key_of(const struct machine *m, struct probe_key *k)
 {
 	static const char *const modules[] = {"kvm", "kvm_amd", "kvm_intel", "kvm_pvm"};
@@ -69,8 +50,7 @@ static int key_of(const struct machine *m, struct probe_key *k)
 	memset(k, 0, sizeof(*k));
 	k->magic = MAGIC;
 	k->size = sizeof(struct probe_file);
-	if (uname(&u) || stat("/proc/self/exe", &st) ||
-	    read_line("/proc/sys/kernel/random/boot_id", k->boot_id, sizeof(k->boot_id)))
+	if (uname(&u) || stat("/proc/self/exe", &st) || boot_id_read(k->boot_id))
 		return -ENOENT;
 	snprintf(k->release, sizeof(k->release), "%s", u.release);
 	snprintf(k->version, sizeof(k->version), "%s", u.version);
@@ -133,7 +113,8 @@ bool probe_cache_read(struct machine *m)
 	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 	    !(st.st_mode & 022) && read(fd, &then, sizeof(then)) == (ssize_t)sizeof(then) &&
 	    !key_of(m, &now.key))
-		good = !memcmp(&now.key, &then.key, sizeof(now.key)) && then.sum == sum_of(&then);
+		good = !memcmp(&now.key, &then.key, sizeof(now.key)) &&
+		       then.sum == kept_sum(&then, offsetof(struct probe_file, sum));
 	if (good)
 		m->host = then.host;
 	if (fd >= 0)
@@ -157,7 +138,7 @@ void probe_cache_write(const struct machine *m)
 	if (fd >= 0) {
 		bool ok = !key_of(m, &f.key);
 		f.host = m->host;
-		f.sum = sum_of(&f);
+		f.sum = kept_sum(&f, offsetof(struct probe_file, sum));
 		ok = ok && write(fd, &f, sizeof(f)) == (ssize_t)sizeof(f);
 		close(fd);
 		if (!ok || renameat(dir, name, dir, CACHE_FILE))

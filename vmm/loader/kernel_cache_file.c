@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vmm/kept_file.h"
 #include "vmm/loader/decompress.h"
 #include "vmm/loader/kernel_cache.h"
 
@@ -26,33 +27,10 @@ struct entry_header {
 
 /* Beside an entry: its sum was computed, in this boot, when it was this file. */
 struct entry_seen {
-	char boot_id[40];
+	char boot_id[BOOT_ID_SIZE];
 	struct file_identity entry;
 	uint64_t sum;
 };
-
-/* Against what happens to files, not against who wants to deceive: four lanes of words, each
- * mixed in with a rotation and a multiplication. */
-static uint64_t sum_of(const void *data, size_t len)
-{
-	const uint64_t prime = 0x9e3779b185ebca87ull;
-	uint64_t h[4] = {1, 2, 3, 4}, w[4] = {0}, all = len;
-	const uint8_t *p = data;
-
-	for (; len; p += sizeof(w)) {
-		size_t n = len < sizeof(w) ? len : sizeof(w);
-
-		if (n < sizeof(w))
-			memset(w, 0, sizeof(w));
-		memcpy(w, p, n);
-		len -= n;
-		for (unsigned i = 0; i < 4; i++)
-			h[i] = ((h[i] ^ w[i]) << 31 | (h[i] ^ w[i]) >> 33) * prime;
-	}
-	for (unsigned i = 0; i < 4; i++)
-		all = (all ^ h[i] ^ h[i] >> 29) * prime;
-	return all ^ all >> 32;
-}
 
 struct file_identity file_identity_of(const struct stat *st)
 {
@@ -136,17 +114,11 @@ static int write_all(int fd, const void *data, size_t len, uint64_t at)
 
 static bool seen_of(struct entry_seen *s, const struct stat *st)
 {
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
 	memset(s, 0, sizeof(*s));
-	if (fd >= 0) {
-		n = read(fd, s->boot_id, sizeof(s->boot_id) - 1);
-		close(fd);
-	}
+	bool usable = !boot_id_read(s->boot_id);
 	s->entry = file_identity_of(st);
-	s->sum = sum_of(s, offsetof(struct entry_seen, sum));
-	return n > 0;
+	s->sum = kept_sum(s, offsetof(struct entry_seen, sum));
+	return usable;
 }
 
 static bool was_seen(int cache, const char *entry, const struct entry_seen *now)
@@ -187,7 +159,7 @@ static const char *known(const char text[16], const char *const *names)
 
 static bool header_is_right(const struct entry_header *h, const struct stat *st)
 {
-	return h->magic == MAGIC && h->sum == sum_of(h, offsetof(struct entry_header, sum)) &&
+	return h->magic == MAGIC && h->sum == kept_sum(h, offsetof(struct entry_header, sum)) &&
 	       h->elf_size && h->elf_size <= IMAGE_SIZE_LIMIT &&
 	       (uint64_t)st->st_size == ENTRY_HEADER + h->elf_size;
 }
@@ -200,7 +172,7 @@ static bool contents_are_right(int cache, const char *name, const struct stat *s
 
 	if (usable && was_seen(cache, name, &s))
 		return true;
-	if (sum_of(file->data, file->len) != h->elf_sum)
+	if (kept_sum(file->data, file->len) != h->elf_sum)
 		return false;
 	if (usable)
 		write_seen(cache, name, &s);
@@ -269,10 +241,10 @@ int entry_write(const struct kernel_image *img, int cache, const struct file_ide
 	h.magic = MAGIC;
 	h.source = *source;
 	h.elf_size = img->elf_size;
-	h.elf_sum = sum_of(img->elf, img->elf_size);
+	h.elf_sum = kept_sum(img->elf, img->elf_size);
 	strncpy(h.format, img->format, sizeof(h.format) - 1);
 	strncpy(h.compression, img->compression, sizeof(h.compression) - 1);
-	h.sum = sum_of(&h, offsetof(struct entry_header, sum));
+	h.sum = kept_sum(&h, offsetof(struct entry_header, sum));
 	entry_name(name, source);
 	int fd = create(cache, name, temporary);
 	if (fd < 0)
