@@ -23,11 +23,10 @@ extern unsigned in_guest_resident_entry(struct cpu_user_regs *frame, struct resi
 extern uint64_t __start_resident_tables[], __stop_resident_tables[];
 extern const char __executable_start[], _end[];
 
-#define HUGE	   0x200000UL
-#define CHUNK	   0x4000000UL /* of our address space that becomes memory at once */
-#define GIB_FRAMES 0x40000UL
-#define TABLE	   (PTE_P | PTE_RW | PTE_A)
-#define DATA	   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PSE)
+#define HUGE  0x200000UL
+#define CHUNK 0x4000000UL /* of our address space that becomes memory at once */
+#define TABLE (PTE_P | PTE_RW | PTE_A)
+#define DATA  (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PSE)
 
 struct region {
 	uint64_t start, size;
@@ -53,7 +52,7 @@ struct resident {
 
 uint64_t resident_heap_frames(uint64_t nr_frames)
 {
-	return WINDOW_SLOTS + 32 + nr_frames / GIB_FRAMES;
+	return WINDOW_SLOTS + 32 + nr_frames / (GIB >> PAGE_SHIFT);
 }
 
 /* ---- addresses ---- */
@@ -80,11 +79,12 @@ static uint64_t in_window(const void *p)
 /* 0: none is there. */
 static uint64_t host_address(const struct resident *r, uint64_t va)
 {
+	if (va < RESIDENT_WINDOW || va - RESIDENT_WINDOW >= RESIDENT_WINDOW_SIZE)
+		return 0;
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t offset = (va - r->region[i].start) & (RESIDENT_WINDOW_SIZE - 1);
 
-		if (va >= RESIDENT_WINDOW && va - RESIDENT_WINDOW < RESIDENT_WINDOW_SIZE &&
-		    offset < r->region[i].size)
+		if (offset < r->region[i].size)
 			return r->region[i].start + offset;
 	}
 	return 0;
@@ -176,7 +176,7 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 		d->xen_l4[(RESIDENT_WINDOW >> 39 & 511) + i - XEN_L4_FIRST] =
 			mfn++ << PAGE_SHIFT | TABLE;
 	r->next = mfn;
-	r->next_chunk = (m->memory_size + (1UL << 30) - 1) & ~((1UL << 30) - 1);
+	r->next_chunk = (m->memory_size + GIB - 1) & ~(GIB - 1);
 	if (r->next_chunk < 1UL << 32)
 		r->next_chunk = 1UL << 32; /* devices are below */
 	r->chunk_limit = 1UL << m->address_bits;

@@ -7,8 +7,7 @@
 #include "pvabi/mm.h"
 #include "vmm/resident/guest/resident_guest.h"
 
-#define MSR_FS_BASE	   0xc0000100
-#define MSR_KERNEL_GS_BASE 0xc0000102 /* the guest's GS base, while ours is in use */
+#define MSR_FS_BASE 0xc0000100
 
 #define PF_PRESENT	    0x1u
 #define PF_WRITE	    0x2u
@@ -82,6 +81,7 @@ static bool handles(struct vcpu *v, const struct cpu_user_regs *f, uint64_t cr2,
 
 static void enter(struct vcpu *v, const struct cpu_user_regs *f)
 {
+	/* The other GS base is ours now. */
 	uint64_t gs = rdmsr(MSR_KERNEL_GS_BASE);
 
 	memcpy(&v->regs, f, FRAME_SIZE);

@@ -6,13 +6,8 @@
  */
 #include "vmm/resident/guest/resident_guest.h"
 
-#define EFLAGS_TF 0x100UL
-#define EFLAGS_RF 0x10000UL
-
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc
-
-#define MSR_KERNEL_GS_BASE 0xc0000102
 
 #define TWO_BYTES  0x0f
 #define RDMSR	   0x32 /* behind it */

@@ -7,7 +7,6 @@
 
 #include "vmm/resident/guest/resident_guest.h"
 
-#define EFLAGS_RF    0x10000UL
 #define EFLAGS_ARITH 0x8d5UL /* CF PF AF ZF SF OF */
 
 enum store { STORE_MOV, STORE_XCHG, STORE_CMPXCHG, STORE_AND };

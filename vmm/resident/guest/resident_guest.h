@@ -8,6 +8,11 @@
 #include "pvabi/pvabi.h"
 #include "vmm/resident/area.h"
 
+/* SDM vol. 3, 2.3; vol. 4, 2.1. */
+#define EFLAGS_TF	   0x100UL
+#define EFLAGS_RF	   0x10000UL
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
 /* The running vcpu's. */
 static inline struct resident_area *resident_area(void)
 {
