@@ -28,27 +28,6 @@ static void teardown(void)
 	netfront_free(f);
 }
 
-/* Slots of 4096 bytes, the first with what is left; ids in id[]. */
-static unsigned put_frame(size_t len, uint16_t flags, const struct netif_extra_info *extra,
-			  uint16_t *id)
-{
-	unsigned n = 0;
-
-	for (size_t at = 0; at < len; n++) {
-		size_t part = len - at < PAGE_SIZE ? len - at : PAGE_SIZE;
-		bool more = at + part < len;
-		grant_ref_t ref;
-
-		memcpy(netfront_page(f, true, &ref), frame + at, part);
-		id[n] = netfront_tx(f, 0, ref, 0, (uint16_t)(n ? part : len),
-				    (uint16_t)((n ? 0 : flags) | (more ? NETTXF_more_data : 0)));
-		if (!n && extra)
-			netfront_tx_extra(f, 0, *extra);
-		at += part;
-	}
-	return n;
-}
-
 START_TEST(more_than_a_budget)
 {
 	grant_ref_t ref;
@@ -89,7 +68,7 @@ START_TEST(peer_is_slow)
 	size_t len = frame_tcp4(frame, 1, 60000);
 	while (sent < 2000 && RING_FREE_REQUESTS(&f->queue[0].tx) >= 20) {
 		put16(frame + 34, (uint16_t)sent);
-		put_frame(len, 0, NULL, id);
+		netfront_put_frame(f, frame, len, 0, NULL, id);
 		netfront_push(f, 0);
 		sent++;
 		while (netfront_tx_response(f, 0, &r))

@@ -34,27 +34,6 @@ static void expect_closed(void)
 	ck_assert_uint_eq(netback_queues(f->backend), 0);
 }
 
-/* Slots of 4096 bytes, the first with what is left; ids in id[]. */
-static unsigned put_frame(size_t len, uint16_t flags, const struct netif_extra_info *extra,
-			  uint16_t *id)
-{
-	unsigned n = 0;
-
-	for (size_t at = 0; at < len; n++) {
-		size_t part = len - at < PAGE_SIZE ? len - at : PAGE_SIZE;
-		bool more = at + part < len;
-		grant_ref_t ref;
-
-		memcpy(netfront_page(f, true, &ref), frame + at, part);
-		id[n] = netfront_tx(f, 0, ref, 0, (uint16_t)(n ? part : len),
-				    (uint16_t)((n ? 0 : flags) | (more ? NETTXF_more_data : 0)));
-		if (!n && extra)
-			netfront_tx_extra(f, 0, *extra);
-		at += part;
-	}
-	return n;
-}
-
 static void expect_responses(const uint16_t *id, unsigned n, int status, unsigned extras)
 {
 	netif_tx_response_t r;
@@ -113,7 +92,7 @@ START_TEST(many_slots)
 
 	start("", 1);
 	size_t len = frame_tcp4(frame, 1, 65535 - 40 - 14);
-	unsigned n = put_frame(len, 0, NULL, id);
+	unsigned n = netfront_put_frame(f, frame, len, 0, NULL, id);
 	ck_assert_uint_eq(n, 16);
 	netfront_push(f, 0);
 	expect_responses(id, n, NETIF_RSP_OKAY, 0);
@@ -203,7 +182,8 @@ START_TEST(gso)
 
 	start("", 1);
 	size_t len = frame_tcp4(frame, 1, 30000);
-	unsigned n = put_frame(len, NETTXF_extra_info | NETTXF_csum_blank, &gso4, id);
+	unsigned n =
+		netfront_put_frame(f, frame, len, NETTXF_extra_info | NETTXF_csum_blank, &gso4, id);
 	netfront_push(f, 0);
 	expect_responses(id, n, NETIF_RSP_OKAY, 1);
 	ck_assert_uint_eq(netfront_peer_receive(f, &h, got), len);
@@ -213,7 +193,7 @@ START_TEST(gso)
 	ck_assert_uint_eq(h.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	ck_assert_uint_eq(netback_stats(f->backend)->tx_gso, 1);
 	/* Without csum_blank the checksum is made one: the pseudo header's sum. */
-	n = put_frame(len, NETTXF_extra_info, &gso4, id);
+	n = netfront_put_frame(f, frame, len, NETTXF_extra_info, &gso4, id);
 	netfront_push(f, 0);
 	expect_responses(id, n, NETIF_RSP_OKAY, 1);
 	ck_assert_uint_eq(netfront_peer_receive(f, &h, got), len);
@@ -236,11 +216,12 @@ START_TEST(gso_of_something_else)
 
 	start("", 1);
 	e.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV6;
-	unsigned n = put_frame(frame_tcp4(frame, 1, 3000), NETTXF_extra_info | NETTXF_csum_blank,
-			       &e, id);
+	unsigned n = netfront_put_frame(f, frame, frame_tcp4(frame, 1, 3000),
+					NETTXF_extra_info | NETTXF_csum_blank, &e, id);
 	netfront_push(f, 0);
 	expect_responses(id, n, NETIF_RSP_OKAY, 1);
-	n = put_frame(frame_udp6(frame, 1, 3000), NETTXF_extra_info | NETTXF_csum_blank, &e, id);
+	n = netfront_put_frame(f, frame, frame_udp6(frame, 1, 3000),
+			       NETTXF_extra_info | NETTXF_csum_blank, &e, id);
 	netfront_push(f, 0);
 	expect_responses(id, n, NETIF_RSP_OKAY, 1);
 	ck_assert_uint_eq(netfront_peer_receive(f, &h, got), 0);

@@ -18,17 +18,14 @@ static int fd;
 
 static void setup(void)
 {
-	make_image();
+	nvme_setup();
 	fd = open(image, O_RDWR | O_CLOEXEC);
-	d = NULL;
 }
 
 static void teardown(void)
 {
-	if (d)
-		pci_free(d);
+	nvme_teardown();
 	close(fd);
-	unlink(image);
 }
 
 /* A byte of the data at `offset` of the image. */

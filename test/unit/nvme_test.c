@@ -7,19 +7,6 @@
 #include "test/unit/test_nvme.h"
 #include "test/unit/test_run.h"
 
-static void setup(void)
-{
-	make_image();
-	d = NULL;
-}
-
-static void teardown(void)
-{
-	if (d)
-		pci_free(d);
-	unlink(image);
-}
-
 START_TEST(registers)
 {
 	power_on("entries=512");
@@ -458,5 +445,5 @@ int main(void)
 		a_new_size_is_told,
 	};
 
-	return RUN_TESTS("nvme", setup, teardown, tests);
+	return RUN_TESTS("nvme", nvme_setup, nvme_teardown, tests);
 }

@@ -7,19 +7,6 @@
 #include "test/unit/test_nvme.h"
 #include "test/unit/test_run.h"
 
-static void setup(void)
-{
-	make_image();
-	d = NULL;
-}
-
-static void teardown(void)
-{
-	if (d)
-		pci_free(d);
-	unlink(image);
-}
-
 START_TEST(msix_per_queue)
 {
 	power_on("");
@@ -311,5 +298,5 @@ int main(void)
 		refuses_bad_options,
 	};
 
-	return RUN_TESTS("nvme_work", setup, teardown, tests);
+	return RUN_TESTS("nvme_work", nvme_setup, nvme_teardown, tests);
 }

@@ -478,3 +478,23 @@ size_t frame_udp6(uint8_t *frame, uint16_t source_port, unsigned payload)
 	fill_checksum(frame, len, 54 + 6);
 	return len;
 }
+
+unsigned netfront_put_frame(struct netfront *f, const uint8_t *frame, size_t len, uint16_t flags,
+			    const struct netif_extra_info *extra, uint16_t *id)
+{
+	unsigned n = 0;
+
+	for (size_t at = 0; at < len; n++) {
+		size_t part = len - at < PAGE_SIZE ? len - at : PAGE_SIZE;
+		bool more = at + part < len;
+		grant_ref_t ref;
+
+		memcpy(netfront_page(f, true, &ref), frame + at, part);
+		id[n] = netfront_tx(f, 0, ref, 0, (uint16_t)(n ? part : len),
+				    (uint16_t)((n ? 0 : flags) | (more ? NETTXF_more_data : 0)));
+		if (!n && extra)
+			netfront_tx_extra(f, 0, *extra);
+		at += part;
+	}
+	return n;
+}

@@ -68,6 +68,10 @@ uint8_t *netfront_page(struct netfront *f, bool readonly, grant_ref_t *ref);
 uint16_t netfront_tx(struct netfront *f, unsigned queue, grant_ref_t ref, uint16_t offset,
 		     uint16_t size, uint16_t flags);
 void netfront_tx_extra(struct netfront *f, unsigned queue, struct netif_extra_info e);
+/* A frame on queue 0 in slots of 4096 bytes, the first with what is left; extra may be NULL. The
+ * number of slots, their ids in id[]. */
+unsigned netfront_put_frame(struct netfront *f, const uint8_t *frame, size_t len, uint16_t flags,
+			    const struct netif_extra_info *extra, uint16_t *id);
 /* Shows requests to the backend, notifies it if it wants that, runs it. */
 void netfront_push(struct netfront *f, unsigned queue);
 /* The next response; false: none. */

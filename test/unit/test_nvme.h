@@ -44,13 +44,21 @@ static inline void set(unsigned reg, uint32_t val)
 	bar_set(d, 0, reg, val);
 }
 
-static inline void make_image(void)
+static inline void nvme_setup(void)
 {
 	strcpy(image, "/tmp/nvme.XXXXXX");
 	int fd = mkstemp(image);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, IMAGE_SIZE), 0);
 	close(fd);
+	d = NULL;
+}
+
+static inline void nvme_teardown(void)
+{
+	if (d)
+		pci_free(d);
+	unlink(image);
 }
 
 /* Frames that follow each other; the machine address of the first. */

@@ -14,6 +14,7 @@
 #include "test/unit/test_fault.h"
 #include "test/unit/test_loop.h"
 #include "test/unit/test_run.h"
+#include "test/unit/test_xenstore.h"
 
 #define LATE  200000000	    /* ns */
 #define NEVER 3600000000000 /* in this test */
@@ -30,21 +31,7 @@ static void setup(void)
 	t->d->domid = 1;
 	loop = event_loop_create();
 	test_loop_init(loop);
-	xs = xenstore_create(loop);
-	ck_assert_int_gt(xenstore_bind_port(xs, t->d), 0);
-	struct xenstore_domain xd = {
-		.domain = t->d,
-		.memory_kib = 65536,
-		.maxmem_kib = 65536,
-		.vcpus_online = 1,
-		.store_mfn = test_frame(t),
-		.console_mfn = test_frame(t),
-		.store_port = 1,
-		.console_port = 2,
-		.console_type = "xenconsoled",
-		.tty = "",
-	};
-	ck_assert_int_eq(xenstore_introduce(xs, &xd), 0);
+	xs = test_xenstore_new(t, loop);
 	c = xs->guest;
 	/* What it is given stays where this test looks. */
 	c->wake = NULL;

@@ -11,6 +11,7 @@
 #include "devices/xenstore/xenstore.h"
 #include "test/unit/test_domain.h"
 #include "test/unit/test_run.h"
+#include "test/unit/test_xenstore.h"
 
 static struct test_domain *t;
 static struct event_loop *loop;
@@ -24,21 +25,7 @@ static void setup(void)
 	t = test_domain_new(1, PROFILE_XEN_4_17);
 	t->d->domid = 1;
 	loop = event_loop_create();
-	xs = xenstore_create(loop);
-	ck_assert_int_gt(xenstore_bind_port(xs, t->d), 0);
-	struct xenstore_domain xd = {
-		.domain = t->d,
-		.memory_kib = 65536,
-		.maxmem_kib = 65536,
-		.vcpus_online = 1,
-		.store_mfn = test_frame(t),
-		.console_mfn = test_frame(t),
-		.store_port = 1,
-		.console_port = 2,
-		.console_type = "xenconsoled",
-		.tty = "",
-	};
-	ck_assert_int_eq(xenstore_introduce(xs, &xd), 0);
+	xs = test_xenstore_new(t, loop);
 	c = xs->guest;
 }
 
