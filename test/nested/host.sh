@@ -10,17 +10,8 @@ variant=${2:-}
 limit=${LIMIT:-900}
 name="nested $host${variant:+ $variant}"
 
-command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
 . test/nested/lib.sh
-flavour=$(nested_flavour "$host") || exit 2
-kernel=$(guests/linux/kernel.sh "$flavour") && guest=$(guests/linux/kernel.sh cloud) ||
-  { echo "not ok - $name: no kernel"; exit 1; }
-
-work=$(mktemp -d)
-qemu=
-trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
-root=$work/root
-nested_root "$root" "$flavour" || { echo "not ok - $name: no modules"; exit 1; }
+nested_begin "$host" "$name"
 
 gcc -O1 -static -o "$work/gtest" guests/linux/gtest.c -pthread
 cat >"$work/cmd" <<'CMD'
@@ -63,11 +54,7 @@ nested_pack "$root" "$work/initrd.gz"
 nested_command "$kernel" "$work/initrd.gz"
 "${nested_qemu[@]}" -serial stdio </dev/null >"$work/log" 2>&1 &
 qemu=$!
-deadline=$((SECONDS + limit))
-while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
-kill -KILL $qemu 2>/dev/null
-wait $qemu 2>/dev/null
-qemu=
+nested_watch "$limit"
 
 tr -d '\r' <"$work/log" >"$work/clean"
 grep -aE '^(HOST |# [<>])' "$work/clean" | sed -E 's/^(# )?/# /'

@@ -62,3 +62,28 @@ nested_command() {
     -display none -monitor none -no-reboot -kernel "$1" -initrd "$2"
     -append "console=ttyS0 quiet panic=-1")
 }
+
+# nested_begin HOST NAME [MODULE...]: what a test on an emulated host begins with. Sets flavour,
+# kernel (the host's), guest (Debian's cloud kernel), work, and root, which has our program. Ends
+# the script when it cannot go on.
+nested_begin() {
+  local host=$1 name=$2
+  shift 2
+  command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
+  flavour=$(nested_flavour "$host") || exit 2
+  kernel=$(guests/linux/kernel.sh "$flavour") && guest=$(guests/linux/kernel.sh cloud) ||
+    { echo "not ok - $name: no kernel"; exit 1; }
+  work=$(mktemp -d) qemu=
+  trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
+  root=$work/root
+  nested_root "$root" "$flavour" "$@" || { echo "not ok - $name: no modules"; exit 1; }
+}
+
+# nested_watch SECONDS: until the emulator $qemu ends; it is ended when it takes longer.
+nested_watch() {
+  local deadline=$((SECONDS + $1))
+  while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
+  kill -KILL $qemu 2>/dev/null
+  wait $qemu 2>/dev/null
+  qemu=
+}

@@ -9,16 +9,8 @@ runs=${2:-20}
 kernels=${3:-cloud amd64 6.12}
 vcpus=${4:-1 2 4}
 name="nested $host"
-command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name matrix # SKIP qemu-system-x86_64 is not installed"; exit 0; }
 . test/nested/lib.sh
-flavour=$(nested_flavour "$host") || exit 2
-kernel=$(guests/linux/kernel.sh "$flavour") || { echo "not ok - $name: no kernel"; exit 1; }
-
-work=$(mktemp -d)
-qemu=
-trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
-root=$work/root
-nested_root "$root" "$flavour" || { echo "not ok - $name: no modules"; exit 1; }
+nested_begin "$host" "$name matrix"
 for f in $kernels; do
   k=$(guests/linux/kernel.sh $f) || { echo "not ok - $name: no $f kernel"; exit 1; }
   cp "$k" "$root/guest/$f"

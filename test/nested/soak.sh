@@ -7,17 +7,8 @@ cd "$(dirname "$0")/../.."
 host=${1:?usage: soak.sh 6.1|6.12 [MINUTES]}
 seconds=$((${2:-10} * 30))
 name="nested $host soak"
-command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
 . test/nested/lib.sh
-flavour=$(nested_flavour "$host") || exit 2
-kernel=$(guests/linux/kernel.sh "$flavour") && guest=$(guests/linux/kernel.sh cloud) ||
-  { echo "not ok - $name: no kernel"; exit 1; }
-
-work=$(mktemp -d)
-qemu=
-trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
-root=$work/root
-nested_root "$root" "$flavour" || { echo "not ok - $name: no modules"; exit 1; }
+nested_begin "$host" "$name"
 gcc -O2 -static -pthread -o "$work/contend" guests/linux/contend.c || exit 1
 printf 'mkdir -p /tmp; mount -t tmpfs tmpfs /tmp\ncontend %d && echo CONTEND ok\n' $seconds >"$work/cmd"
 guests/linux/ramdisk.sh "$root/guest/contend.gz" "$work/cmd" "$work/contend:/bin/contend"
@@ -47,10 +38,6 @@ nested_pack "$root" "$work/initrd.gz"
 nested_command "$kernel" "$work/initrd.gz"
 "${nested_qemu[@]}" -serial stdio </dev/null >"$work/log" 2>&1 &
 qemu=$!
-deadline=$((SECONDS + 3 * seconds + 300))
-while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
-kill -KILL $qemu 2>/dev/null
-wait $qemu 2>/dev/null
-qemu=
+nested_watch $((3 * seconds + 300))
 tr -d '\r' <"$work/log" | grep -aE '^(ok|not ok) - |^# '
 grep -qa '^HOST DONE' "$work/log" && echo "ok - $name: everything ran" || echo "not ok - $name: everything ran"

@@ -9,19 +9,10 @@ host=${1:?usage: vfio.sh 6.1|6.12}
 limit=${LIMIT:-1200}
 name="vfio $host"
 
-command -v qemu-system-x86_64 >/dev/null || { echo "ok - $name # SKIP qemu-system-x86_64 is not installed"; exit 0; }
 . test/nested/lib.sh
-flavour=$(nested_flavour "$host") || exit 2
-kernel=$(guests/linux/kernel.sh "$flavour") && guest=$(guests/linux/kernel.sh cloud) &&
-  modules=$(guests/linux/kernel.sh cloud modules) || { echo "not ok - $name: no kernel"; exit 1; }
+nested_begin "$host" "$name" vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci
+modules=$(guests/linux/kernel.sh cloud modules) || { echo "not ok - $name: no kernel"; exit 1; }
 export PATH=$PATH:/usr/sbin:/sbin
-
-work=$(mktemp -d)
-qemu=
-trap '[ -n "$qemu" ] && kill -KILL $qemu 2>/dev/null; rm -rf "$work"' EXIT
-root=$work/root
-nested_root "$root" "$flavour" vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci ||
-  { echo "not ok - $name: no modules"; exit 1; }
 disks=(nvme intx msix)
 for d in "${disks[@]}"; do
   truncate -s 32M "$work/$d"
@@ -114,11 +105,7 @@ nested_command "$kernel" "$work/initrd.gz"
   -device virtio-blk-pci,drive=x,disable-legacy=on,iommu_platform=on,addr=6 \
   -serial stdio </dev/null >"$work/log" 2>&1 &
 qemu=$!
-deadline=$((SECONDS + limit))
-while kill -0 $qemu 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.5; done
-kill -KILL $qemu 2>/dev/null
-wait $qemu 2>/dev/null
-qemu=
+nested_watch "$limit"
 
 tr -d "\r" <"$work/log" >"$work/clean"
 grep -aE '^(HOST |IRQ )' "$work/clean" | sed 's/^/# /'
