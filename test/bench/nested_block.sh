@@ -38,7 +38,7 @@ cp "$work/blkbench" "$work/root/bin/"
 {
   nested_init_head ""
   echo "$bench_counted"
-  echo 'mkdir /disk; mount -t tmpfs -o size=200m tmpfs /disk; dd if=/dev/zero of=/disk/raw bs=1M count=64 2>/dev/null; CMDLINE='
+  echo 'mkdir /disk; mount -t tmpfs -o size=200m tmpfs /disk; dd if=/dev/zero of=/disk/raw bs=1M count=64 2>/dev/null'
   echo "for round in \$(seq $rounds); do"
   while read -r arguments; do
     echo "echo IN file \$(blkbench /disk/raw $arguments)"
@@ -47,8 +47,8 @@ cp "$work/blkbench" "$work/root/bin/"
 counted xenolith xenolith run --quiet --memory 256 --stats=/stats --disk /disk/raw,raw,xvda,rw --ramdisk /guest/rd.gz --cmdline "console=hvc0 quiet" /guest/kernel
 echo "STATS $(grep '"xvda"' /stats)"
 drive="-drive file=/disk/raw,format=raw,if=none,id=d,aio=io_uring"
-counted pc qemu $drive -device virtio-blk-pci,drive=d
-counted microvm qemu -M microvm $drive -device virtio-blk-device,drive=d
+counted pc $qemu -append "$serial" $drive -device virtio-blk-pci,drive=d
+counted microvm $qemu -append "$serial" -M microvm $drive -device virtio-blk-device,drive=d
 done
 echo HOST DONE
 poweroff -f

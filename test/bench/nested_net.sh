@@ -35,7 +35,7 @@ cp "$work/netbench" "$work/root/bin/"
 {
   nested_init_head ""
   echo "$bench_counted"
-  echo 'ip link set lo up; netbench serve 5999 & CMDLINE='
+  echo 'ip link set lo up; netbench serve 5999 &'
   echo "for round in \$(seq $rounds); do"
   while read -r arguments; do
     echo "echo IN socket \$(netbench 127.0.0.1 5999 $arguments)"
@@ -43,8 +43,8 @@ cp "$work/netbench" "$work/root/bin/"
   cat <<'INIT'
 counted xenolith xenolith run --quiet --memory 256 --stats=/stats --vif "" --ramdisk /guest/rd.gz --cmdline "console=hvc0 quiet" /guest/kernel
 grep '"tx_packets"\|"rx_packets"' /stats | sed 's/^/STATS /'
-counted pc qemu -netdev user,id=n -device virtio-net-pci,netdev=n,romfile=
-counted microvm qemu -M microvm -netdev user,id=n -device virtio-net-device,netdev=n
+counted pc $qemu -append "$serial" -netdev user,id=n -device virtio-net-pci,netdev=n,romfile=
+counted microvm $qemu -append "$serial" -M microvm -netdev user,id=n -device virtio-net-device,netdev=n
 done
 echo HOST DONE
 poweroff -f

@@ -2,6 +2,7 @@
 """The log of a nested bench on standard input, as a table of ratios.
 nested_report.py BASE: BASE is who did it without a guest."""
 
+import collections
 import json
 import re
 import statistics
@@ -9,8 +10,8 @@ import sys
 
 
 def read(lines):
-    """({test: {who: [figures]}}, {test: {who: [exits]}}, [statistics])"""
-    figures, exits, stats = {}, {}, []
+    """({test: {who: [figures]}}, {test: {who: [exits]}}, [statistics], {who: guests that stood still})"""
+    figures, exits, stats, still = {}, {}, [], collections.Counter()
     start, test = None, None
     for line in lines:
         if m := re.match(r"AT (\S+) MARK start (\d+)", line):
@@ -22,12 +23,14 @@ def read(lines):
             figures.setdefault(test, {}).setdefault(m[1], []).append((float(m[3]), float(m[4])))
         elif m := re.match(r"STATS .*?(\{.*?\})", line):
             stats.append(json.loads(m[1]))
-    return figures, exits, stats
+        elif m := re.match(r"STILL (\S+)", line):
+            still[m[1]] += 1
+    return figures, exits, stats, still
 
 
 def main():
     base = sys.argv[1]
-    figures, exits, stats = read(sys.stdin)
+    figures, exits, stats, still = read(sys.stdin)
     if not figures or not stats:
         sys.exit("the log has no figures")
     others = [base, "pc", "microvm"]
@@ -53,6 +56,8 @@ def main():
         print(f"packets for each event from the guest {rate('packets', 'wakeups'):.2f}, for each event to it "
               f"{rate('packets', 'notifications'):.2f}; {rate('bytes', 'packets'):.0f} bytes a packet; "
               f"our process copies each byte {rate('copied_bytes', 'bytes'):.2f} times")
+    for who, n in still.items():
+        print(f"{n} guests of {who} stood still for five minutes and were ended")
 
 
 main()
