@@ -72,6 +72,7 @@ help:
 	@echo 'make check-kills   our process is killed while a guest writes to its disk (RUNS=50)'
 	@echo 'make check-pci-memory  PCI functions in domains of 512 MiB to 6 GiB: where BARs and memory are'
 	@echo 'make check-scenarios  all scenarios of test/scenarios (KEEP=folder: of what failed)'
+	@echo 'make check-scenarios-spoiled  that each of them can fail: with a wrong expectation, without its driver'
 	@echo 'make check-hotplug disks come and go in a running guest: 1,000 with use, 10,000 without (RUNS=N)'
 	@echo 'make check-debian  a whole Debian system, installed here once, is used as a guest (KILLS=N: and killed)'
 	@echo 'make check-fio     fio in a guest verifies disks, with each feature on and off'
@@ -228,6 +229,12 @@ check-scenarios: needs-test
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
 	@rm -f cache/bench/scenarios
 	@test/lib/run-suites "test/linux/scenarios.sh all"; status=$$?; cat cache/bench/scenarios 2>/dev/null; exit $$status
+
+# Every scenario, twice: with a wrong expectation, and without the driver that it tests.
+.PHONY: check-scenarios-spoiled
+check-scenarios-spoiled: needs-test
+	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
+	@test/lib/run-suites test/linux/scenarios_spoil.py
 
 # A disk is attached to a running guest and detached, many times.
 .PHONY: check-hotplug
