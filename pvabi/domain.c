@@ -53,9 +53,22 @@ static int shared_info_create(struct domain *d)
 	return 0;
 }
 
+/* With all that is hot in its first page. Zeroed; for free(). */
+static void *at_page(size_t size)
+{
+	size_t whole = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+	void *p = aligned_alloc(PAGE_SIZE, whole);
+
+	return p ? memset(p, 0, whole) : NULL;
+}
+
+_Static_assert(offsetof(struct vcpu, traps) + 32 * sizeof(struct trap_info) <= PAGE_SIZE,
+	       "what is hot is in a page");
+_Static_assert(offsetof(struct domain, xen_l4) <= PAGE_SIZE, "what is hot is in a page");
+
 static struct vcpu *vcpu_create(struct domain *d, unsigned id)
 {
-	struct vcpu *v = calloc(1, sizeof(*v));
+	struct vcpu *v = at_page(sizeof(*v));
 
 	if (!v)
 		return NULL;
@@ -94,7 +107,7 @@ struct domain *domain_create(const struct domain_config *c, const struct host_op
 		errno = EINVAL;
 		return NULL;
 	}
-	d = calloc(1, sizeof(*d));
+	d = at_page(sizeof(*d));
 	if (!d)
 		return NULL;
 	d->domid = c->domid;

@@ -144,6 +144,18 @@ static size_t page_rest(uint64_t va, size_t len)
 	return rest < len ? rest : len;
 }
 
+#ifdef PVABI_RESIDENT
+/* vmm/resident/guest/ops.c: by the processor's own walk of v's tables. False: it met a fault, or
+ * v is not the running vcpu. */
+bool guest_copy_directly(struct vcpu *v, void *to, const void *from, size_t n);
+
+/* Nothing but the guest's own is there, and all that its tables map is its kernel's to use. */
+static bool is_direct(uint64_t va, size_t len)
+{
+	return len && range_ok(va, len) && va_is_canonical(va) && va_is_canonical(va + (len - 1));
+}
+#endif
+
 static int copy_from(struct domain *d, uint64_t l4, void *dst, uint64_t va, size_t len)
 {
 	uint8_t *to = dst;
@@ -166,6 +178,10 @@ static int copy_from(struct domain *d, uint64_t l4, void *dst, uint64_t va, size
 
 int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 {
+#ifdef PVABI_RESIDENT
+	if (is_direct(va, len) && guest_copy_directly(v, dst, (const void *)va, len))
+		return 0;
+#endif
 	return copy_from(shared(v->domain), vcpu_l4(v), dst, va, len);
 }
 
@@ -196,6 +212,10 @@ static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, 
 
 int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
 {
+#ifdef PVABI_RESIDENT
+	if (is_direct(va, len) && guest_copy_directly(v, (void *)va, src, len))
+		return 0;
+#endif
 	return copy_to(shared(v->domain), vcpu_l4(v), va, src, len);
 }
 

@@ -168,7 +168,8 @@ static const struct hypercall *hypercall_find(const struct vcpu *v, uint64_t nr)
 	const struct hypercall *hc = nr < NR_HYPERCALLS ? &hypercall_table[nr] : NULL;
 
 	if (!hc || !hc->name ||
-	    !(hc->profiles & PROFILE_BIT(shared(shared(v->domain)->profile)->id)))
+	    (hc->profiles != PROFILES_ALL &&
+	     !(hc->profiles & PROFILE_BIT(shared(shared(v->domain)->profile)->id))))
 		return NULL;
 	return hc;
 }

@@ -162,9 +162,6 @@ struct domain {
 	uint64_t m2p_mfn;
 	uint64_t m2p_va; /* where guests find it (XENMEM_machphys_mapping) */
 
-	/* What slots XEN_L4_FIRST..XEN_L4_LAST of every guest L4 hold. */
-	uint64_t xen_l4[XEN_L4_LAST - XEN_L4_FIRST + 1];
-
 	SHARED_PTR(struct shared_info) shared_info;
 	uint64_t shared_info_mfn;
 	uint64_t vm_assist;   /* bit VMASST_TYPE_* */
@@ -186,16 +183,6 @@ struct domain {
 	 * each port, first of those from them. NULL: they do not. Set before the domain runs,
 	 * the host's. */
 	_Atomic uint64_t *deferred;
-
-	unsigned nr_pirqs;  /* that the guest may name */
-	struct pirq {	    /* pirq.c; evtchn_lock */
-		bool taken; /* PHYSDEVOP_get_free_pirq or domain_get_free_pirq */
-		bool permitted;
-		bool in_service;	/* sent, and waits for the guest's EOI */
-		evtchn_port_t port;	/* 0: not bound */
-		void (*eoi)(void *arg); /* NULL: edge-triggered, needs none */
-		void *arg;
-	} pirq[NR_PIRQS];
 
 	struct grant_table *grant_table; /* pvabi/grant_table.h */
 
@@ -232,6 +219,20 @@ struct domain {
 
 	/* What a crash was about, for the report; static or inside crash_buf. */
 	char crash_reason[160];
+
+	/* ---- large, and seldom used ---- */
+	/* What slots XEN_L4_FIRST..XEN_L4_LAST of every guest L4 hold. */
+	uint64_t xen_l4[XEN_L4_LAST - XEN_L4_FIRST + 1];
+
+	unsigned nr_pirqs;  /* that the guest may name */
+	struct pirq {	    /* pirq.c; evtchn_lock */
+		bool taken; /* PHYSDEVOP_get_free_pirq or domain_get_free_pirq */
+		bool permitted;
+		bool in_service;	/* sent, and waits for the guest's EOI */
+		evtchn_port_t port;	/* 0: not bound */
+		void (*eoi)(void *arg); /* NULL: edge-triggered, needs none */
+		void *arg;
+	} pirq[NR_PIRQS];
 };
 
 /* The services for d. Code of ours that runs inside the guest (vmm/resident) has its own. */

@@ -60,7 +60,8 @@ extern const uint8_t monitor_op_touch[], monitor_op_invlpg[], monitor_op_cr3[], 
 #define MON_TRAP_STUB_SIZE 4
 /* vmm/resident/entry.inc.S */
 extern const uint8_t monitor_res_syscall[], monitor_res_page_fault[], monitor_res_protection[],
-	monitor_res_leave[], monitor_res_iretq[], monitor_res_done[], monitor_res_end[];
+	monitor_res_leave[], monitor_res_iretq[], monitor_res_leave_sysret[], monitor_res_sysretq[],
+	monitor_res_done[], monitor_res_copy[], monitor_res_end[];
 
 /* Address in the guest of a label of the image. */
 static inline uint64_t monitor_va(const uint8_t *label)

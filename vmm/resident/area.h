@@ -36,6 +36,7 @@
 #define RES_FORWARD 0 /* not handled: the exit of the forwarding monitor */
 #define RES_RESUME  1 /* into the guest with the frame */
 #define RES_DONE    2 /* handled, and the host is to look at the vcpu */
+#define RES_SYSRET  3 /* as RES_RESUME, and a sysret loads all of the frame */
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>
@@ -75,6 +76,7 @@ struct resident_area {
 	SHARED_PTR(struct vcpu) vcpu;
 	SHARED_PTR(_Atomic uint32_t) pci_address; /* what the guest last wrote to port 0xcf8 */
 	uint64_t cr3;				  /* while a handler runs: what is loaded */
+	uint64_t copy;				  /* monitor_res_copy() */
 	uint64_t call, arg[4], result;
 	/* Statistics: handled here. */
 	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;

@@ -65,9 +65,41 @@ monitor_res_page_fault:
 	swapgs
 	movl $RES_VECTOR_PF, 4(%rsp)
 	jmp handle
-1:	outb %al, $MON_PORT_FILL
+1:	pushq %rax
+	leaq copy_words(%rip), %rax
+	cmpq %rax, 16(%rsp)
+	je 2f
+	leaq copy_bytes(%rip), %rax
+	cmpq %rax, 16(%rsp)
+	je 2f
+	popq %rax
+	outb %al, $MON_PORT_FILL
 	addq $8, %rsp
 	iretq
+2:	leaq copy_failed(%rip), %rax
+	movq %rax, 16(%rsp)
+	popq %rax
+	addq $8, %rsp
+	iretq
+
+/* unsigned monitor_res_copy(void *to, const void *from, size_t n): to or from memory of the
+ * guest's at its own address. 1: a page fault, wherever it was; some may have been copied. */
+	.balign 16
+	.globl monitor_res_copy
+monitor_res_copy:
+	movq %rdx, %rcx
+	shrq $3, %rcx
+copy_words:
+	rep movsq
+	movl %edx, %ecx
+	andl $7, %ecx
+copy_bytes:
+	rep movsb
+	xorl %eax, %eax
+	ret
+copy_failed:
+	movl $1, %eax
+	ret
 
 /* General protection. At CPL 0 it is the iretq's below, which has taken the guest's GS. */
 	.balign 64
@@ -96,9 +128,18 @@ handle:
 	movq %gs:RES_FRAME, %rsp
 	cmpl $RES_RESUME, %eax
 	jb forward
+	je monitor_res_leave
+	cmpl $RES_SYSRET, %eax
 	jne done
+	cmpl $RES_VECTOR_SYSCALL, RES_FRAME_VECTOR(%rsp)
+	je monitor_res_leave_sysret
+	/* An exception made SS null, and some processors' sysret leaves what is hidden of it as
+	 * it is (AMD's manual, vol. 2, 6.1.1). */
+	movl $MON_DS, %eax
+	movl %eax, %ss
+	jmp monitor_res_leave_sysret
 
-/* From here to the iretq a kick must not go unnoticed: whoever stops the processor here
+/* From here to the iretq or the sysretq a kick must not go unnoticed: whoever stops the processor here
  * makes it go on at `done`. */
 	.globl monitor_res_leave
 monitor_res_leave:
@@ -110,6 +151,17 @@ monitor_res_leave:
 	.globl monitor_res_iretq
 monitor_res_iretq:
 	iretq
+
+	.globl monitor_res_leave_sysret
+monitor_res_leave_sysret:
+	cmpl $0, %gs:RES_KICK
+	jne done
+	pop_registers
+	movq 32(%rsp), %rsp
+	swapgs
+	.globl monitor_res_sysretq
+monitor_res_sysretq:
+	sysretq
 
 	.globl monitor_res_done
 monitor_res_done:

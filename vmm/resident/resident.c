@@ -147,6 +147,7 @@ static void fill_area(struct resident *r, struct vcpu *v)
 		.stack_top = monitor_vcpu_va(v->id, MON_STACK_OFFSET + MON_STACK_SIZE),
 		.entry = in_window((void *)in_guest_resident_entry),
 		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
+		.copy = monitor_va(monitor_res_copy),
 		.vcpu = v,
 		.pci_address = &domain_guest(v->domain)->latches.pci_address,
 		.off = 1,
@@ -392,9 +393,9 @@ bool resident_interrupted(struct cpu *c)
 {
 	struct kvm_regs *r = &c->run->s.regs.regs;
 
-	if (r->rip == monitor_va(monitor_res_iretq))
+	if (r->rip == monitor_va(monitor_res_iretq) || r->rip == monitor_va(monitor_res_sysretq))
 		return true;
-	if (r->rip >= monitor_va(monitor_res_leave) && r->rip < monitor_va(monitor_res_iretq)) {
+	if (r->rip >= monitor_va(monitor_res_leave) && r->rip < monitor_va(monitor_res_sysretq)) {
 		r->rip = monitor_va(monitor_res_done);
 		c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	}

@@ -65,6 +65,16 @@ void resident_load_tables(struct vcpu *v)
 		load_cr3(cr3);
 }
 
+bool guest_copy_directly(struct vcpu *v, void *to, const void *from, size_t n)
+{
+	struct resident_area *r = resident_area();
+
+	if (v != shared(r->vcpu))
+		return false;
+	resident_load_tables(v);
+	return !((unsigned (*)(void *, const void *, size_t))r->copy)(to, from, n);
+}
+
 static void tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 {
 	uint32_t self = 1u << shared(resident_area()->vcpu)->id;

@@ -23,7 +23,8 @@ static long xen_version(struct vcpu *v, const uint64_t *args)
 #define CALL(nr, f, ...) \
 	[__HYPERVISOR_##nr] = {.name = #nr, .profiles = PROFILES_ALL, .fn = f, ##__VA_ARGS__}
 
-const struct hypercall hypercall_table[NR_HYPERCALLS] = {
+/* With the host's services behind it in one page. */
+_Alignas(4096) const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(mmu_update, hypercall_mmu_update),
 	CALL(stack_switch, hypercall_stack_switch, .flags = HC_UNLOCKED),
 	CALL(multicall, hypercall_multicall, .flags = HC_UNLOCKED),
