@@ -33,7 +33,7 @@ VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
 # Runs inside the guest, with handlers of pvabi (vmm/resident).
 RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c \
 	evtchn.c guest_access.c hypercall.c iomem_permitted.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
-	mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
+	mmu_update.c mmuext.c multicall.c timers.c traps.c update_va.c vcpu_state.c)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
 STRESS_SRC := $(wildcard test/stress/*_tsan.c)
 

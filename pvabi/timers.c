@@ -16,7 +16,7 @@
  * them is an event in 100 ms, and guests have come to live with it. */
 long hypercall_set_timer_op(struct vcpu *v, const uint64_t *args)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint64_t now = host_of(d)->system_time(d);
 	int64_t timeout = args[0];
 	int64_t offset = args[0] - now;
@@ -38,9 +38,9 @@ void vcpu_set_periodic_timer(struct vcpu *v, uint64_t period)
 	/* The old deadline must not be re-armed with the new period. */
 	atomic_store(&v->timer[TIMER_PERIODIC], 0);
 	atomic_store(&v->periodic_period, period);
-	PROBE_HIT(v->domain, timer_set, TIMER_PERIODIC, period ? v->periodic_last + period : 0);
+	PROBE_HIT(shared(v->domain), timer_set, TIMER_PERIODIC, period ? v->periodic_last + period : 0);
 	atomic_store(&v->timer[TIMER_PERIODIC], period ? v->periodic_last + period : 0);
-	host_of(v->domain)->vcpu_kick(v);
+	host_of(shared(v->domain))->vcpu_kick(v);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -52,7 +52,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t vcpu_next_deadline(struct vcpu *v)
 {
-	struct domain *d = v->domain;
+	struct domain *d = shared(v->domain);
 	uint32_t pause = atomic_load(&v->pause_flags);
 	uint64_t next;
 
@@ -96,7 +96,7 @@ static void run_periodic(struct vcpu *v, uint64_t now)
 	if (period)
 		next = now + period;
 	if (timer_replace(&v->timer[TIMER_PERIODIC], deadline, next) && period) {
-		PROBE_HIT(v->domain, timer_fire, TIMER_PERIODIC, deadline, now - deadline);
+		PROBE_HIT(shared(v->domain), timer_fire, TIMER_PERIODIC, deadline, now - deadline);
 		atomic_store(&v->periodic_last, now);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	}
@@ -110,9 +110,9 @@ static void run_poll(struct vcpu *v, uint64_t now)
 
 	if (!timer_expired(&v->timer[TIMER_POLL], now, &deadline))
 		return;
-	PROBE_HIT(v->domain, timer_fire, TIMER_POLL, deadline, now - deadline);
+	PROBE_HIT(shared(v->domain), timer_fire, TIMER_POLL, deadline, now - deadline);
 	atomic_store(&v->timer[TIMER_POLL], 0);
-	if (atomic_fetch_and(&v->domain->poll_mask, ~bit) & bit)
+	if (atomic_fetch_and(&shared(v->domain)->poll_mask, ~bit) & bit)
 		vcpu_unblock(v);
 }
 
@@ -139,11 +139,11 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now)
 
 	if (timer_expired(&v->timer[TIMER_SINGLESHOT], now, &deadline) &&
 	    timer_replace(&v->timer[TIMER_SINGLESHOT], deadline, 0)) {
-		PROBE_HIT(v->domain, timer_fire, TIMER_SINGLESHOT, deadline, now - deadline);
+		PROBE_HIT(shared(v->domain), timer_fire, TIMER_SINGLESHOT, deadline, now - deadline);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	}
 	run_periodic(v, now);
 	run_poll(v, now);
 	if (v->id == 0 && !(atomic_load(&v->pause_flags) & VPF_DEBUGGER))
-		run_watchdogs(v->domain, now);
+		run_watchdogs(shared(v->domain), now);
 }

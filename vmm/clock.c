@@ -54,15 +54,7 @@ uint64_t clock_tsc(const struct clock *c)
 
 uint64_t clock_now(const struct clock *c)
 {
-	uint64_t delta = clock_tsc(c) - c->tsc_start;
-
-	if (c->is_virtual)
-		return atomic_load(&c->virtual_ns);
-	/* Another processor's TSC may be a few cycles behind the one that started us. */
-	if ((int64_t)delta < 0)
-		return 0;
-	delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
-	return (uint64_t)((unsigned __int128)delta * c->mul >> 32);
+	return c->is_virtual ? atomic_load(&c->virtual_ns) : clock_at(c, clock_tsc(c));
 }
 
 void clock_info(const struct clock *c, struct vcpu_time_info *t)

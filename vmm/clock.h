@@ -32,6 +32,18 @@ struct clock {
 	uint64_t forced;  /* times that it had to go on without an exit */
 };
 
+/* Of a TSC as the guest reads it. */
+static inline uint64_t clock_at(const struct clock *c, uint64_t tsc)
+{
+	uint64_t delta = tsc - c->tsc_start;
+
+	/* Another processor's TSC may be a few cycles behind the one that started us. */
+	if ((int64_t)delta < 0)
+		return 0;
+	delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
+	return (uint64_t)((unsigned __int128)delta * c->mul >> 32);
+}
+
 void clock_start(struct clock *c, uint32_t tsc_khz, uint64_t tsc_offset);
 uint64_t clock_tsc(const struct clock *c);
 uint64_t clock_now(const struct clock *c); /* ns */

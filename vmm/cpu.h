@@ -108,6 +108,8 @@ struct cpu {
 	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
 	bool went_on;	   /* in this entry: the guest ran, and goes on after an access */
 	unsigned re_kicks; /* in this entry: kicks put off for a breakpoint (cpu_enter.c) */
+	uint64_t timer_fired, timer_gap; /* the last deadline that came, and from the one before */
+	bool timer_ahead; /* when none is set, the next is armed where it is expected */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
 
 	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */

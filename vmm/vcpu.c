@@ -39,15 +39,36 @@ static void host_failed(struct cpu *c, const char *text)
 	guest_stop(g);
 }
 
-static void run_due_timers(struct vcpu *v)
+static void run_due_timers(struct cpu *c)
 {
+	struct vcpu *v = c->vcpu;
 	uint64_t deadline = vcpu_next_deadline(v);
 
 	if (deadline) {
 		uint64_t now = v->domain->ops->system_time(v->domain);
-		if (now >= deadline)
+		if (now >= deadline) {
 			vcpu_run_timers(v, now);
+			c->timer_gap = deadline - c->timer_fired;
+			c->timer_fired = deadline;
+			c->timer_ahead = true;
+		}
 	}
+}
+
+#define AHEAD_MIN 200000	/* ns */
+#define AHEAD_MAX 50000000
+
+/* A kernel's tick comes at even distances, and it sets each when the one before has come. When
+ * the next is armed already, a resident monitor has nothing to leave the guest for. 0: there is
+ * none to be expected, or it has come and nobody had asked for it. */
+static uint64_t expected_deadline(struct cpu *c, uint64_t now)
+{
+	uint64_t next = c->timer_fired + c->timer_gap;
+
+	if (!c->timer_ahead || !resident_is_on(c) || c->timer_gap < AHEAD_MIN ||
+	    c->timer_gap > AHEAD_MAX || next <= now)
+		c->timer_ahead = false;
+	return c->timer_ahead ? next : 0;
 }
 
 /* What a vcpu is that may not run (Xen: common/sched/core.c, sched_switch_units and
@@ -206,11 +227,13 @@ static void arm_timer(struct cpu *c)
 		cpu_arm_timer(c, WITHOUT_EXIT_NS);
 		return;
 	}
+	uint64_t now = v->domain->ops->system_time(v->domain);
+	if (!deadline)
+		deadline = expected_deadline(c, now);
 	if (deadline == c->timer_armed && !c->signalled)
 		return;
 	c->signalled = false;
 	c->timer_armed = deadline;
-	uint64_t now = v->domain->ops->system_time(v->domain);
 	/* Zero would disarm it. */
 	cpu_arm_timer(c, !deadline ? 0 : deadline > now ? deadline - now : 1);
 }
@@ -359,7 +382,7 @@ void *vcpu_thread(void *arg)
 		}
 		if (g->clock.is_virtual)
 			virtual_devices(g);
-		run_due_timers(v);
+		run_due_timers(c);
 		if (c->stepping && debugger_holds_events(atomic_load(&g->debugger), c))
 			vcpu_settle_regs(v);
 		else

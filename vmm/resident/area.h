@@ -44,12 +44,12 @@
 
 #include "pvabi/shared.h"
 
+struct clock;
 struct vcpu;
 struct domain;
 
 /* What is asked of the host: struct host_ops, by number. */
 enum resident_call {
-	RES_CALL_SYSTEM_TIME,
 	RES_CALL_VCPU_KICK,
 	RES_CALL_DESCRIPTORS_CHANGED,
 	RES_CALL_DEBUGREGS_CHANGED,
@@ -75,6 +75,8 @@ struct resident_area {
 	/* ---- up to here known to assembly ---- */
 	SHARED_PTR(struct vcpu) vcpu;
 	SHARED_PTR(_Atomic uint32_t) pci_address; /* what the guest last wrote to port 0xcf8 */
+	SHARED_PTR(const struct clock) clock;
+	uint64_t armed; /* system time when the host looks at the vcpu's timers anyway; 0: never */
 	uint64_t cr3;				  /* while a handler runs: what is loaded */
 	uint64_t copy;				  /* monitor_res_copy() */
 	uint64_t call, arg[4], result;

@@ -147,6 +147,7 @@ static void fill_area(struct resident *r, struct vcpu *v)
 		.stack_top = monitor_vcpu_va(v->id, MON_STACK_OFFSET + MON_STACK_SIZE),
 		.entry = in_window((void *)in_guest_resident_entry),
 		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
+		.clock = &domain_guest(v->domain)->clock,
 		.copy = monitor_va(monitor_res_copy),
 		.vcpu = v,
 		.pci_address = &domain_guest(v->domain)->latches.pci_address,
@@ -321,8 +322,6 @@ static uint64_t serve(struct cpu *c, struct resident_area *a)
 	char text[256];
 
 	switch (a->call) {
-	case RES_CALL_SYSTEM_TIME:
-		return ops->system_time(d);
 	case RES_CALL_VCPU_KICK:
 		ops->vcpu_kick(v);
 		return 0;
@@ -387,6 +386,7 @@ void resident_prepare(struct cpu *c, bool on)
 	/* A breakpoint of the guest's may be where the handlers have memory of ours. */
 	a->off = !on || c->vcpu->debugreg[7] & 0xff;
 	a->kick = 0;
+	a->armed = c->signalled ? 0 : c->timer_armed;
 }
 
 bool resident_interrupted(struct cpu *c)

@@ -112,6 +112,14 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t
 	resident_load_tables(v);
 }
 
+/* The host must arm its timer anew. */
+static bool wants_timer(const struct vcpu *v, const struct resident_area *r)
+{
+	uint64_t deadline = atomic_load(&v->timer[TIMER_SINGLESHOT]);
+
+	return deadline && (!r->armed || deadline < r->armed);
+}
+
 /* Would a sysret load just this frame? It is quicker than iret, and reads no descriptors. */
 static bool sysret_does(const struct cpu_user_regs *f)
 {
@@ -158,7 +166,8 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 	if (!host)
 		vcpu_deliver_events(v);
 	leave(v, f, fs, gs);
-	return host || shared(v->domain)->is_shut_down || (v->runstate_dirty && v->runstate_area_va)
+	return host || shared(v->domain)->is_shut_down || (v->runstate_dirty && v->runstate_area_va) ||
+			       wants_timer(v, r)
 		       ? RES_DONE
 	       : sysret_does(f) ? RES_SYSRET
 				: RES_RESUME;

@@ -7,11 +7,50 @@
 #include "pvabi/hypercalls.h"
 #include "vmm/resident/guest/resident_guest.h"
 
-/* VCPUOP_is_up, which Linux asks at every switch of tables; resident_has_call() lets no
- * other through. */
+/* As pvabi/vcpu_op.c. A time that is past is found by the host, whose timer is later than it. */
+static long set_singleshot_timer(struct vcpu *v, uint64_t va)
+{
+	struct vcpu_set_singleshot_timer s;
+
+	if (guest_copy_from(v, &s, va, sizeof(s)))
+		return -EFAULT;
+	atomic_store(&v->timer[TIMER_SINGLESHOT], s.timeout_abs_ns ? s.timeout_abs_ns : 1);
+	return 0;
+}
+
+static long is_up(const struct domain *d, uint32_t id)
+{
+	return id < d->nr_vcpus
+		       ? !(atomic_load(&shared(d->vcpu[id])->pause_flags) & VPF_DOWN)
+		       : -ENOENT;
+}
+
+/* VCPUOP_is_up, which Linux asks at every switch of tables and, at its start, of every vcpu that
+ * there might be; and a vcpu's own timer. resident_has_call() lets no other through. */
 static long vcpu_op(struct vcpu *v, const uint64_t *args)
 {
-	return !(atomic_load(&shared(shared(v->domain)->vcpu[args[1]])->pause_flags) & VPF_DOWN);
+	switch ((int)args[0]) {
+	case VCPUOP_set_singleshot_timer:
+		return set_singleshot_timer(v, args[2]);
+	case VCPUOP_stop_singleshot_timer:
+		atomic_store(&v->timer[TIMER_SINGLESHOT], 0);
+		return 0;
+	default:
+		return is_up(shared(v->domain), (uint32_t)args[1]);
+	}
+}
+
+static bool has_vcpu_op(const struct vcpu *v, int op, uint32_t id)
+{
+	switch (op) {
+	case VCPUOP_is_up:
+		return true;
+	case VCPUOP_set_singleshot_timer:
+	case VCPUOP_stop_singleshot_timer:
+		return id == v->id;
+	default:
+		return false;
+	}
 }
 
 /* XENVER_version, by which Linux has its pending events delivered. */
@@ -29,6 +68,7 @@ _Alignas(4096) const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(stack_switch, hypercall_stack_switch, .flags = HC_UNLOCKED),
 	CALL(multicall, hypercall_multicall, .flags = HC_UNLOCKED),
 	CALL(update_va_mapping, hypercall_update_va_mapping),
+	CALL(set_timer_op, hypercall_set_timer_op, .flags = HC_UNLOCKED),
 	CALL(xen_version, xen_version, .flags = HC_UNLOCKED),
 	CALL(iret, hypercall_iret, .flags = HC_UNLOCKED | HC_SETS_REGS),
 	CALL(vcpu_op, vcpu_op, .flags = HC_UNLOCKED),
@@ -44,7 +84,7 @@ static bool has(const struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 	case __HYPERVISOR_xen_version:
 		return (int)arg0 == XENVER_version;
 	case __HYPERVISOR_vcpu_op:
-		return (int)arg0 == VCPUOP_is_up && arg1 < shared(v->domain)->nr_vcpus;
+		return has_vcpu_op(v, (int)arg0, (uint32_t)arg1);
 	case __HYPERVISOR_set_segment_base:
 		return (unsigned)arg0 != SEGBASE_GS_USER_SEL;
 	default:
