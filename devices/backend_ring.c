@@ -73,5 +73,9 @@ static void notified(void *arg)
 
 int backend_bind_port(struct backend *b, evtchn_port_t port, int event_fd)
 {
-	return evtchn_backend_connect(b->domain, port, notified, (void *)(intptr_t)event_fd);
+	int rc = evtchn_backend_connect(b->domain, port, notified, (void *)(intptr_t)event_fd);
+
+	if (!rc)
+		evtchn_backend_offer_fd(b->domain, port, event_fd);
+	return rc;
 }

@@ -88,6 +88,8 @@ int console_bind_port(struct console *c, struct domain *d)
 {
 	c->domain = d;
 	c->port = evtchn_bind_backend(d, on_notify, c);
+	if (c->port > 0)
+		evtchn_backend_offer_fd(d, (evtchn_port_t)c->port, c->event_fd);
 	return c->port;
 }
 

@@ -15,6 +15,7 @@
  * EVTCHNS_PER_BUCKET; common/event_channel.c, evtchn_allocate_port). */
 #define PORTS_PER_BUCKET 64
 
+#ifndef PVABI_RESIDENT
 int evtchn_domain_init(struct domain *d)
 {
 	d->evtchn = calloc(EVTCHN_FIFO_NR_CHANNELS, sizeof(*d->evtchn));
@@ -24,7 +25,7 @@ int evtchn_domain_init(struct domain *d)
 	d->max_evtchn_port = EVTCHN_2L_PORTS - 1;
 	d->nr_evtchns = PORTS_PER_BUCKET;
 	/* Port 0 is never given out: guests take it for "none". */
-	d->evtchn[0].state = ECS_RESERVED;
+	shared(d->evtchn)[0].state = ECS_RESERVED;
 	return 0;
 }
 
@@ -36,6 +37,7 @@ void evtchn_domain_destroy(struct domain *d)
 	d->evtchn = NULL;
 	d->nr_evtchns = 0;
 }
+#endif
 
 int evtchn_get_free_port(struct domain *d)
 {
@@ -46,7 +48,7 @@ int evtchn_get_free_port(struct domain *d)
 	for (evtchn_port_t port = 0; port < end; port++) {
 		if (port >= d->nr_evtchns)
 			d->nr_evtchns += PORTS_PER_BUCKET;
-		if (d->evtchn[port].state == ECS_FREE &&
+		if (shared(d->evtchn)[port].state == ECS_FREE &&
 		    !(d->evtchn_ops->is_busy && d->evtchn_ops->is_busy(d, port)))
 			return port;
 	}
@@ -55,14 +57,14 @@ int evtchn_get_free_port(struct domain *d)
 
 void evtchn_port_bound(struct domain *d, evtchn_port_t port)
 {
-	d->evtchn[port].sent = d->evtchn[port].raised = 0;
+	shared(d->evtchn)[port].sent = shared(d->evtchn)[port].raised = 0;
 	if (d->evtchn_ops->init)
 		d->evtchn_ops->init(d, port);
 }
 
 void evtchn_free_port(struct domain *d, evtchn_port_t port)
 {
-	struct evtchn *chn = &d->evtchn[port];
+	struct evtchn *chn = &shared(d->evtchn)[port];
 
 	/* Else the next to have the port would start with an event. */
 	if (evtchn_usable(chn))
@@ -85,9 +87,11 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 		shared(d->vcpu[id])->virq_to_evtchn[virq] = 0;
 	} else if (chn->state == ECS_PIRQ) {
 		pirq_unbind(d, chn->u.pirq);
-	} else if (chn->state == ECS_INTERDOMAIN && chn->u.interdomain.remote) {
+	} else if (evtchn_has_backend(chn)) {
+		evtchn_forget_fd(d, chn, port);
+	} else if (chn->state == ECS_INTERDOMAIN) {
 		struct domain *rd = chn->u.interdomain.remote;
-		struct evtchn *rchn = &rd->evtchn[chn->u.interdomain.remote_port];
+		struct evtchn *rchn = &shared(rd->evtchn)[chn->u.interdomain.remote_port];
 
 		rchn->state = ECS_UNBOUND;
 		rchn->u.unbound.remote_domid = d->domid;
@@ -233,6 +237,6 @@ void domain_send_global_virq(struct domain *d, unsigned virq)
 	evtchn_lock(d);
 	port = shared(d->vcpu[0])->virq_to_evtchn[virq];
 	if (port)
-		evtchn_set_pending(shared(d->vcpu[d->evtchn[port].notify_vcpu]), port);
+		evtchn_set_pending(shared(d->vcpu[shared(d->evtchn)[port].notify_vcpu]), port);
 	evtchn_unlock(d);
 }

@@ -45,18 +45,18 @@ void evtchn_fifo_destroy(struct domain *d);
 
 static inline void evtchn_lock(struct domain *d)
 {
-	pv_lock(&d->evtchn_lock, d->ops->lock_wait);
+	pv_lock(&d->evtchn_lock, host_of(d)->lock_wait);
 }
 
 static inline void evtchn_unlock(struct domain *d)
 {
-	pv_unlock(&d->evtchn_lock, d->ops->lock_wake);
+	pv_unlock(&d->evtchn_lock, host_of(d)->lock_wake);
 }
 
 /* The port's row, NULL when the domain has no such port. */
 static inline struct evtchn *evtchn_from_port(const struct domain *d, evtchn_port_t port)
 {
-	return port < d->nr_evtchns ? &d->evtchn[port] : NULL;
+	return port < d->nr_evtchns ? &shared(d->evtchn)[port] : NULL;
 }
 
 static inline bool evtchn_usable(const struct evtchn *chn)
@@ -68,6 +68,14 @@ static inline bool evtchn_usable(const struct evtchn *chn)
 static inline bool evtchn_has_backend(const struct evtchn *chn)
 {
 	return chn->state == ECS_INTERDOMAIN && !chn->u.interdomain.remote;
+}
+
+/* The backend has left, or the port: its eventfd is the host's no more. */
+static inline void evtchn_forget_fd(struct domain *d, struct evtchn *chn, evtchn_port_t port)
+{
+	if (chn->u.interdomain.fd >= 0)
+		host_of(d)->event_fd(d, port, chn->u.interdomain.fd, false);
+	chn->u.interdomain.fd = -1;
 }
 
 /* VIRQs that are bound per vcpu; all others are the domain's, bound on vcpu 0

@@ -18,6 +18,7 @@ static void connect(struct evtchn *chn, evtchn_port_t port, evtchn_notify_fn not
 	chn->u.interdomain.remote = NULL;
 	chn->u.interdomain.notify = notify;
 	chn->u.interdomain.arg = arg;
+	chn->u.interdomain.fd = -1;
 	chn->sent = chn->raised = 0;
 }
 
@@ -53,6 +54,18 @@ int evtchn_backend_connect(struct domain *d, evtchn_port_t port, evtchn_notify_f
 	return rc;
 }
 
+void evtchn_backend_offer_fd(struct domain *d, evtchn_port_t port, int fd)
+{
+	struct evtchn *chn;
+
+	evtchn_lock(d);
+	chn = evtchn_from_port(d, port);
+	if (chn && evtchn_has_backend(chn) && host_of(d)->event_fd &&
+	    host_of(d)->event_fd(d, port, fd, true))
+		chn->u.interdomain.fd = fd;
+	evtchn_unlock(d);
+}
+
 void evtchn_backend_close(struct domain *d, evtchn_port_t port)
 {
 	struct evtchn *chn;
@@ -60,6 +73,7 @@ void evtchn_backend_close(struct domain *d, evtchn_port_t port)
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
 	if (chn && evtchn_has_backend(chn)) {
+		evtchn_forget_fd(d, chn, port);
 		chn->state = ECS_UNBOUND;
 		chn->u.unbound.remote_domid = BACKEND_DOMID;
 	}

@@ -6,8 +6,11 @@
 #define PVABI_HOST_OPS_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "pvabi/xen_abi.h"
 
 struct domain;
 struct vcpu;
@@ -48,6 +51,11 @@ struct host_ops {
 	/* v, which is current, uses other page tables from now on: vcpu_l4(). Before the old
 	 * ones may become anything else; `lock` is held. */
 	void (*tables_changed)(struct vcpu *v);
+
+	/* EVTCHNOP_send on this port is nothing but a write to this eventfd from now on (on), or
+	 * no more: who handles it inside the guest may have the host's kernel do it. False: it
+	 * cannot. evtchn_lock is held. NULL: never. */
+	bool (*event_fd)(struct domain *d, evtchn_port_t port, int fd, bool on);
 
 	/* console_io. read: bytes taken, 0 when there are none. */
 	void (*console_write)(struct domain *d, const char *buf, size_t len);

@@ -237,7 +237,7 @@ __attribute__((noinline, cold)) static long probed_call(struct vcpu *v, const st
 
 #ifdef PVABI_RESIDENT
 /* vmm/resident/guest/table.c: is the call not handled inside the guest? */
-bool hypercall_elsewhere(const struct vcpu *v, uint64_t nr, const uint64_t *args);
+bool hypercall_elsewhere(struct vcpu *v, uint64_t nr, const uint64_t *args);
 #endif
 
 long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)

@@ -109,6 +109,7 @@ struct evtchn {
 			struct domain *remote; /* NULL when it is a backend of ours */
 			evtchn_notify_fn notify;
 			void *arg;
+			int fd; /* that notify writes to, known to host_ops.event_fd; -1 */
 		} interdomain;
 		uint16_t virq;
 		uint16_t pirq;
@@ -171,7 +172,8 @@ struct domain {
 	unsigned nr_vcpus;
 	SHARED_PTR(struct vcpu) vcpu[MAX_VCPUS];
 
-	struct evtchn *evtchn;	       /* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
+	/* EVTCHN_FIFO_NR_CHANNELS entries, those in use touched */
+	SHARED_PTR(struct evtchn) evtchn;
 	unsigned nr_evtchns;	       /* ports below this are valid, in use or free */
 	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
 	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
@@ -558,6 +560,9 @@ int evtchn_bind_backend(struct domain *d, evtchn_notify_fn notify, void *arg);
  * not such a port. Calls notify once: the guest may have sent before. */
 int evtchn_backend_connect(struct domain *d, evtchn_port_t port, evtchn_notify_fn notify,
 			   void *arg);
+/* All that `notify` of a port does is to write 1 to this eventfd, which stays open until the port
+ * is closed: the guest's sends may do that without it. */
+void evtchn_backend_offer_fd(struct domain *d, evtchn_port_t port, int fd);
 /* The port goes back to waiting for domid 0; notify is not called again once this
  * returned. Nothing happens when the guest closed the port before. */
 void evtchn_backend_close(struct domain *d, evtchn_port_t port);

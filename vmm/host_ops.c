@@ -112,6 +112,15 @@ static void op_tables_changed(struct vcpu *v)
 	/* cpu_enter loads them before the guest runs. */
 }
 
+/* A resident monitor's EVTCHNOP_send writes the port's number to an I/O port, and KVM writes to
+ * the eventfd. */
+static bool op_event_fd(struct domain *d, evtchn_port_t port, int fd, bool on)
+{
+	struct machine *m = domain_guest(d)->machine;
+
+	return !m->host.syscall_faults && !machine_event(m, MON_PORT_EVENT, port, fd, on);
+}
+
 static void op_console_write(struct domain *d, const char *buf, size_t len)
 {
 	if (domain_guest(d)->console)
@@ -214,6 +223,7 @@ const struct host_ops vmm_host_ops = {
 	.tlb_flush = op_tlb_flush,
 	.pte_overwritten = op_pte_overwritten,
 	.tables_changed = op_tables_changed,
+	.event_fd = op_event_fd,
 	.console_write = op_console_write,
 	.console_read = op_console_read,
 	.shutdown = op_shutdown,

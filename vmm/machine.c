@@ -184,6 +184,20 @@ int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, boo
 	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
 }
 
+int machine_event(struct machine *m, uint16_t io_port, uint32_t value, int fd, bool on)
+{
+	struct kvm_ioeventfd e = {
+		.datamatch = value,
+		.addr = io_port,
+		.len = sizeof(value),
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH |
+			 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
+	};
+
+	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
+}
+
 int machine_enable_xen_hypercalls(struct machine *m)
 {
 	/* A non-zero msr is what makes KVM hand the instruction over at all. */

@@ -15,6 +15,7 @@
 /* Of the resident monitor (vmm/resident). */
 #define MON_PORT_CALL 0xc3 /* it asks for something */
 #define MON_PORT_FILL 0xc4 /* page fault of its own */
+#define MON_PORT_EVENT 0xc8 /* EVTCHNOP_send on the event-channel port in eax: KVM does it */
 
 #define MON_SLOT_M2P	   256
 #define MON_SLOT_M2P_LOW   257 /* hosts whose CPL 3 cannot reach slot 256 */

@@ -210,6 +210,8 @@ int xenstore_bind_port(struct xenstore *xs, struct domain *dom)
 		return -ENOMEM;
 	d->domain = dom;
 	d->port = evtchn_bind_backend(dom, on_notify, d);
+	if (d->port > 0)
+		evtchn_backend_offer_fd(dom, (evtchn_port_t)d->port, d->event_fd);
 	return d->port;
 }
 

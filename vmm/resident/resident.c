@@ -186,7 +186,7 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 		fill_area(r, v);
 	set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
 	set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
-	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->vcpu[0]) ||
+	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->evtchn) || !is_reached(r, d->vcpu[0]) ||
 	    !is_reached(r, d->memory) || !is_reached(r, d->memory + m->memory_size - 1))
 		return error_set(err, -EINVAL,
 				 "the resident monitor does not reach our memory, "

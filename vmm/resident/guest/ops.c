@@ -9,9 +9,6 @@
 #include "vmm/clock.h"
 #include "vmm/resident/guest/resident_guest.h"
 
-#define STR(x)	#x
-#define XSTR(x) STR(x)
-
 static uint64_t call(enum resident_call nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct resident_area *r = resident_area();

@@ -13,6 +13,9 @@
 #define EFLAGS_RF	   0x10000UL
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
+#define STR(x)	#x
+#define XSTR(x) STR(x)
+
 /* The running vcpu's. */
 static inline struct resident_area *resident_area(void)
 {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "pvabi/evtchn.h"
 #include "pvabi/hypercalls.h"
 #include "vmm/resident/guest/resident_guest.h"
 
@@ -59,6 +60,39 @@ static long xen_version(struct vcpu *v, const uint64_t *args)
 	return shared(shared(v->domain)->profile)->version;
 }
 
+/* EVTCHNOP_send to a backend whose eventfd KVM has. resident_has_call() saw such a port, which
+ * may have another state by now: then the call is made again, and goes to the host. */
+static bool rings(const struct evtchn *chn)
+{
+	return chn && evtchn_has_backend(chn) && chn->u.interdomain.fd >= 0;
+}
+
+static long event_channel_op(struct vcpu *v, const uint64_t *args)
+{
+	struct domain *d = shared(v->domain);
+	struct evtchn_send s;
+
+	if (guest_copy_from(v, &s, args[1], sizeof(s)))
+		return -EFAULT;
+	evtchn_lock(d);
+	struct evtchn *chn = evtchn_from_port(d, s.port);
+	bool can = rings(chn);
+	if (can) {
+		chn->sent++;
+		__asm__ volatile("outl %0, $" XSTR(MON_PORT_EVENT)::"a"(s.port) : "memory");
+	}
+	evtchn_unlock(d);
+	return can ? 0 : hypercall_continue(v, args);
+}
+
+static bool has_event(struct vcpu *v, int op, uint64_t va)
+{
+	struct evtchn_send s;
+
+	return op == EVTCHNOP_send && !guest_copy_from(v, &s, va, sizeof(s)) &&
+	       rings(evtchn_from_port(shared(v->domain), s.port));
+}
+
 #define CALL(nr, f, ...) \
 	[__HYPERVISOR_##nr] = {.name = #nr, .profiles = PROFILES_ALL, .fn = f, ##__VA_ARGS__}
 
@@ -74,9 +108,19 @@ _Alignas(4096) const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(vcpu_op, vcpu_op, .flags = HC_UNLOCKED),
 	CALL(set_segment_base, hypercall_set_segment_base, .flags = HC_UNLOCKED),
 	CALL(mmuext_op, hypercall_mmuext_op),
+	CALL(event_channel_op, event_channel_op, .flags = HC_UNLOCKED),
 };
 
-static bool has(const struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
+/* The guest's, which only the host loads. At each exec Linux asks for null, which it mostly is. */
+static uint16_t gs_selector(void)
+{
+	uint16_t sel;
+
+	__asm__("movw %%gs, %0" : "=r"(sel));
+	return sel;
+}
+
+static bool has(struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 {
 	if (nr >= NR_HYPERCALLS || !hypercall_table[nr].name)
 		return false;
@@ -85,8 +129,10 @@ static bool has(const struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 		return (int)arg0 == XENVER_version;
 	case __HYPERVISOR_vcpu_op:
 		return has_vcpu_op(v, (int)arg0, (uint32_t)arg1);
+	case __HYPERVISOR_event_channel_op:
+		return has_event(v, (int)arg0, arg1);
 	case __HYPERVISOR_set_segment_base:
-		return (unsigned)arg0 != SEGBASE_GS_USER_SEL;
+		return (unsigned)arg0 != SEGBASE_GS_USER_SEL || (!(uint16_t)arg1 && !gs_selector());
 	default:
 		return true;
 	}
@@ -104,7 +150,7 @@ bool resident_has_call(struct vcpu *v, uint64_t nr, const struct cpu_user_regs *
 	       (has(v, e.op, e.args[0], e.args[1]) && e.op != __HYPERVISOR_multicall);
 }
 
-bool hypercall_elsewhere(const struct vcpu *v, uint64_t nr, const uint64_t *args)
+bool hypercall_elsewhere(struct vcpu *v, uint64_t nr, const uint64_t *args)
 {
 	return !has(v, nr, args[0], args[1]);
 }
