@@ -431,6 +431,69 @@ START_TEST(test_backend_connect_errors)
 }
 END_TEST
 
+/* The host that has eventfds of backends: by port, -1 when it has none. */
+static int fd_of[64];
+static bool fd_refused;
+
+static bool take_fd(struct domain *d, evtchn_port_t port, int fd, bool on)
+{
+	ck_assert_uint_lt(port, 64);
+	ck_assert_int_eq(fd_of[port], on ? -1 : fd);
+	if (on && fd_refused)
+		return false;
+	fd_of[port] = on ? fd : -1;
+	return true;
+}
+
+/* Whoever ends the connection, the host has the eventfd no longer. */
+START_TEST(test_backend_fd)
+{
+	struct evtchn_reset r = {.dom = DOMID_SELF};
+	struct host_ops ops = *t->d->ops;
+	unsigned notified = 0;
+	long port;
+
+	for (unsigned i = 0; i < 64; i++)
+		fd_of[i] = -1;
+	port = alloc_unbound(t, 0);
+	/* A host that has no use for them. */
+	ck_assert_int_eq(evtchn_backend_connect(t->d, port, count, &notified), 0);
+	evtchn_backend_offer_fd(t->d, port, 7);
+	evtchn_backend_close(t->d, port);
+	ops.event_fd = take_fd;
+	t->d->ops = &ops;
+	/* No backend is there. */
+	evtchn_backend_offer_fd(t->d, port, 7);
+	ck_assert_int_eq(fd_of[port], -1);
+	/* The backend leaves. */
+	ck_assert_int_eq(evtchn_backend_connect(t->d, port, count, &notified), 0);
+	evtchn_backend_offer_fd(t->d, port, 7);
+	ck_assert_int_eq(fd_of[port], 7);
+	ck_assert_int_eq(send_port(t, 0, port), 0);
+	ck_assert_uint_eq(notified, 3); /* two of them for connecting */
+	evtchn_backend_close(t->d, port);
+	ck_assert_int_eq(fd_of[port], -1);
+	/* The guest closes the port. */
+	ck_assert_int_eq(evtchn_backend_connect(t->d, port, count, &notified), 0);
+	evtchn_backend_offer_fd(t->d, port, 8);
+	ck_assert_int_eq(close_port(t, port), 0);
+	ck_assert_int_eq(fd_of[port], -1);
+	evtchn_backend_close(t->d, port);
+	/* It closes all. */
+	port = evtchn_bind_backend(t->d, count, &notified);
+	evtchn_backend_offer_fd(t->d, port, 9);
+	ck_assert_int_eq(fd_of[port], 9);
+	ck_assert_int_eq(EVTCHN_OP(t, 0, EVTCHNOP_reset, &r), 0);
+	ck_assert_int_eq(fd_of[port], -1);
+	/* The host refuses one: it is not asked to give it back. */
+	fd_refused = true;
+	port = evtchn_bind_backend(t->d, count, &notified);
+	evtchn_backend_offer_fd(t->d, port, 9);
+	evtchn_backend_close(t->d, port);
+	ck_assert_int_eq(fd_of[port], -1);
+}
+END_TEST
+
 START_TEST(test_moved_vcpu_info)
 {
 	static struct vcpu_info placed;
@@ -528,6 +591,7 @@ int main(void)
 		test_compat,
 		test_backend,
 		test_backend_connect_errors,
+		test_backend_fd,
 		test_moved_vcpu_info,
 		test_order_of_marks,
 		test_old_profile,
