@@ -81,7 +81,7 @@ help:
 	@echo 'make bench-net     TCP of a guest, behind the NAT and on a cable to another (SIZE=MiB)'
 	@echo 'make bench-block   what disks give a guest, beside the file on the host (FORMAT=qcow2)'
 	@echo 'make bench-pci     NVMe beside our disks, round trips of PCI functions beside a hypercall'
-	@echo 'make check-matrix  many boots of every kernel (RUNS=20)'
+	@echo 'make check-matrix  every kernel with 1, 2 and 4 vcpus, in guests of each size by turns (RUNS=20)'
 	@echo 'make check-nested-matrix  the same on the emulated hosts: hours (RUNS=20)'
 	@echo 'make check-nested-soak  contention and random hypercalls on the emulated hosts (MINUTES=10)'
 	@echo 'make check-vfio    devices of an emulated host go to a guest through its VFIO'
