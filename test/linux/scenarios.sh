@@ -177,6 +177,7 @@ expect exit destroyed
 END
 printf 'title is there no such guest\nguest small:none\n' >"$work/pass/skipped.scn"
 printf 'title fails as it must # 1\nguest small:start_info\nmemory 32\nxfail start* it is known\nexpect console never\n' >"$work/pass/xfail.scn"
+printf 'title fails otherwise\nguest small:start_info\nmemory 32\nxfail start* it is known\nxfail-message ^no /always/\nexpect console never\n' >"$work/otherwise.scn"
 x --junit "$work/junit.xml" -k "$work/kept" "$work/pass"
 [ $? = 0 ] && [ "$(results | grep -c '^ok')" = 3 ]
 verdict $? "right expectations pass"
@@ -186,6 +187,13 @@ results | grep -q 'ok skipped: is there no such guest # SKIP build/guests/none i
 verdict $? "what cannot run is skipped, with its reason"
 results | grep -qF 'not ok xfail: fails as it must \# 1 # TODO it is known'
 verdict $? "an expected failure is TODO, and no failure"
+x -k "$work/kept" "$work/otherwise.scn"
+[ $? = 1 ] && [ "$(results)" = 'not ok otherwise: fails otherwise' ]
+verdict $? "an expected failure of another kind is a failure"
+sed -i 's/always/never/' "$work/otherwise.scn"
+x -k "$work/kept" "$work/otherwise.scn"
+[ $? = 0 ] && results | grep -qF 'not ok otherwise: fails otherwise # TODO it is known'
+verdict $? "and of the known kind is none"
 /usr/bin/python3 - "$work/junit.xml" <<'END' >"$work/out" 2>&1
 import sys, xml.etree.ElementTree as e
 s = e.parse(sys.argv[1]).getroot()[0]

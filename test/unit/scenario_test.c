@@ -93,6 +93,7 @@ START_TEST(all_of_it)
 				  "limit 30s\n"
 				  "allow WARNING: this one\n"
 				  "xfail 6.1.* it is known\n"
+				  "xfail-message ^so it says$\n"
 				  "script\n"
 				  "\techo a\n"
 				  "\n"
@@ -121,9 +122,10 @@ START_TEST(all_of_it)
 	ck_assert_uint_eq(s->limit, 30000000000ull);
 	ck_assert_str_eq(s->xfail_kernel.text[0], "6.1.*");
 	ck_assert_str_eq(s->xfail_reason.text[0], "it is known");
+	ck_assert_str_eq(s->xfail_message.text[0], "^so it says$");
 	ck_assert_str_eq(s->script, "\techo a\n\n\tif b; then\n\t\techo c\n\tfi\n");
 	ck_assert_uint_eq(s->nr_steps, 3);
-	ck_assert_uint_eq(s->step[0].line, 26);
+	ck_assert_uint_eq(s->step[0].line, 27);
 	ck_assert_uint_eq(s->step[1].at, 2000000000);
 	ck_assert(s->step[2].outcome == MUST_FAIL);
 	scenario_free(s);
@@ -192,6 +194,7 @@ static const struct {
 	{"title t\ntrace nonsense\n", "'nonsense' is no category"},
 	{"title t\nallow (\n", "'allow' takes a regular expression"},
 	{"title t\nxfail 6.1\n", "'xfail' takes a kernel's version"},
+	{"title t\nxfail-message (\n", "'xfail-message' takes a regular expression"},
 	{"title t\nexpect sunshine\n", "'expect' takes [no] console"},
 	{"title t\nexpect console\n", "'expect' takes [no] console"},
 	{"title t\nexpect console (\n", "'(' is no regular expression"},

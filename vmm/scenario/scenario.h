@@ -87,6 +87,7 @@ struct scenario {
 	char *script;	/* run in the guest; NULL: none, the guest stays until it is ended */
 	uint64_t limit; /* ns: of the whole run */
 	struct text_list allow, xfail_kernel, xfail_reason;
+	struct text_list xfail_message; /* expressions: what the known failure says */
 	struct step *step;
 	unsigned nr_steps;
 	unsigned nr_trace_steps;

@@ -189,15 +189,21 @@ static int parse_limit(struct reader *r, const char *rest, struct error *err)
 		       : 0;
 }
 
-static int parse_allow(struct reader *r, const char *rest, struct error *err)
+static int add_expression(struct text_list *l, const char *word, const char *rest,
+			  struct error *err)
 {
 	regex_t re;
 
 	if (!*rest || regcomp(&re, rest, REG_EXTENDED | REG_NOSUB))
-		return error_set(err, -EINVAL, "'allow' takes a regular expression, not '%s'",
+		return error_set(err, -EINVAL, "'%s' takes a regular expression, not '%s'", word,
 				 rest);
 	regfree(&re);
-	return add(&r->s->allow, rest, "allow", err);
+	return add(l, rest, word, err);
+}
+
+static int parse_allow(struct reader *r, const char *rest, struct error *err)
+{
+	return add_expression(&r->s->allow, "allow", rest, err);
 }
 
 static int parse_xfail(struct reader *r, const char *rest, struct error *err)
@@ -213,6 +219,11 @@ static int parse_xfail(struct reader *r, const char *rest, struct error *err)
 	kernel[n] = 0;
 	int rc = add(&r->s->xfail_kernel, kernel, "xfail", err);
 	return rc ? rc : add(&r->s->xfail_reason, reason, "xfail", err);
+}
+
+static int parse_xfail_message(struct reader *r, const char *rest, struct error *err)
+{
+	return add_expression(&r->s->xfail_message, "xfail-message", rest, err);
 }
 
 /* Words with one value, and words that may come again. */
@@ -238,11 +249,13 @@ static const struct {
 	const char *word;
 	parse_fn parse;
 } rows[] = {
-	{"title", parse_title},	    {"why", parse_why},	      {"guest", parse_guest},
-	{"ramdisk", parse_ramdisk}, {"module", parse_module}, {"disk", parse_disk},
-	{"spare", parse_spare},	    {"option", parse_option}, {"trace", parse_trace},
-	{"limit", parse_limit},	    {"inject", parse_inject}, {"allow", parse_allow},
-	{"xfail", parse_xfail},
+	{"title", parse_title},	  {"why", parse_why},
+	{"guest", parse_guest},	  {"ramdisk", parse_ramdisk},
+	{"module", parse_module}, {"disk", parse_disk},
+	{"spare", parse_spare},	  {"option", parse_option},
+	{"trace", parse_trace},	  {"limit", parse_limit},
+	{"inject", parse_inject}, {"allow", parse_allow},
+	{"xfail", parse_xfail},	  {"xfail-message", parse_xfail_message},
 };
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -428,9 +441,9 @@ void scenario_free(struct scenario *s)
 	char **const strings[] = {&s->path,    &s->name,   &s->title,  &s->why,	       &s->guest,
 				  &s->ramdisk, &s->memory, &s->maxmem, &s->vcpus,      &s->maxvcpus,
 				  &s->profile, &s->p2m,	   &s->script, &s->inject_seed};
-	struct text_list *const lists[] = {&s->cmdline, &s->vif,	  &s->pci,
-					   &s->option,	&s->inject,	  &s->trace,
-					   &s->allow,	&s->xfail_kernel, &s->xfail_reason};
+	struct text_list *const lists[] = {
+		&s->cmdline, &s->vif,	&s->pci,	  &s->option,	    &s->inject,
+		&s->trace,   &s->allow, &s->xfail_kernel, &s->xfail_reason, &s->xfail_message};
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(*strings[i]);
