@@ -24,7 +24,6 @@
 #define CR4_FSGSBASE   0x10000UL
 #define CR4_OSXSAVE    0x40000UL
 #define EFER_BITS      0xd01UL /* NX LMA LME SCE */
-#define EFLAGS_IF      0x200UL
 
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081

@@ -1,8 +1,13 @@
-/* Shared by cpu.c, cpu_enter.c and cpu_mmio.c only. */
+/* Shared by cpu*.c only. */
 #ifndef VMM_CPU_INTERNAL_H
 #define VMM_CPU_INTERNAL_H
 
 #include "vmm/cpu.h"
+
+#define EFLAGS_IF 0x200UL
+
+/* Of the monitor. */
+#define STACK_TOP (MON_STACK_OFFSET + MON_STACK_SIZE)
 
 /* KVM's CS and SS are to be the monitor's at the next entry. */
 void cpu_monitor_segments(struct cpu *c);
@@ -13,8 +18,12 @@ void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand);
 int cpu_mmio(struct cpu *c);
 /* KVM_EXIT_INTERNAL_ERROR: true when it is the guest's, and x an exception of it. */
 bool cpu_unknown_to_kvm(struct cpu *c, struct cpu_exit *x);
-/* The guest's registers when KVM stopped at CPL 3. */
+/* cpu_collect.c: the guest's registers when KVM stopped at CPL 3. */
 void cpu_collect_direct(struct cpu *c);
+/* KVM_EXIT_IO. 0: go on with `x`; 1: run again, nothing to report. */
+int cpu_decode_io(struct cpu *c, struct cpu_exit *x);
+/* KVM_RUN failed (err), or ended with what nobody here can handle (0). */
+void cpu_fatal_exit(struct cpu *c, struct cpu_exit *x, int err);
 
 /* Was it kicked? It is no more. */
 bool cpu_take_kick(struct cpu *c);
