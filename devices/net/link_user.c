@@ -159,6 +159,7 @@ static int send_packet(struct link *l, struct packet *p)
 		return -EINVAL;
 	if (!admit(u, p))
 		return -ENOBUFS;
+	user_poll_freshen(u);
 	slirp_input(u->slirp, p->data, (int)p->len);
 	u->touched = true;
 	return 0;

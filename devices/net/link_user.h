@@ -37,7 +37,8 @@ struct link_user {
 	struct user_timer timer[USER_TIMERS];
 
 	int epoll_fd, timer_fd;
-	int64_t timer_ms; /* when timer_fd is due; -1: off */
+	int64_t timer_ms;  /* when timer_fd is due; -1: off */
+	int64_t polled_ms; /* when slirp was told the time */
 	bool paused;
 	unsigned round, max_sockets;
 	struct user_watch *watch; /* by descriptor */
@@ -50,6 +51,8 @@ int user_poll_open(struct link_user *u);
 void user_poll_close(struct link_user *u);
 /* Asks slirp what it waits for. */
 void user_poll_update(struct link_user *u);
+/* Before what the guest sends is given to slirp. */
+void user_poll_freshen(struct link_user *u);
 void user_poll_forget(struct link_user *u, int fd);
 void user_poll_pause(struct link_user *u, bool paused);
 bool user_poll_is_full(const struct link_user *u);

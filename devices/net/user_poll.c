@@ -167,6 +167,20 @@ static void run_timers(struct link_user *u)
 	}
 }
 
+static void poll_slirp(struct link_user *u)
+{
+	u->polled_ms = now_ms();
+	slirp_pollfds_poll(u->slirp, 0, get_revents, u);
+}
+
+/* slirp knows the time of its last poll only: what the guest sent after a long rest would be as
+ * old as that, and be forgotten before the answer. */
+void user_poll_freshen(struct link_user *u)
+{
+	if (now_ms() - u->polled_ms >= 1000)
+		poll_slirp(u);
+}
+
 void user_poll_update(struct link_user *u)
 {
 	uint32_t timeout = UINT32_MAX;
@@ -193,7 +207,7 @@ static void look(struct link_user *u)
 
 	for (int i = 0; i < n; i++)
 		u->watch[e[i].data.fd].revents = from_epoll(e[i].events);
-	slirp_pollfds_poll(u->slirp, 0, get_revents, u);
+	poll_slirp(u);
 	for (int i = 0; i < n; i++)
 		u->watch[e[i].data.fd].revents = 0;
 	user_poll_update(u);

@@ -461,6 +461,7 @@ int main(void)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 20); /* less than the half minute that nobody is to wait */
 	tcase_add_loop_test(c, formats_of_qemu, 0, sizeof(formats) / sizeof(formats[0]));
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);

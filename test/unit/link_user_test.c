@@ -362,7 +362,8 @@ START_TEST(too_many_flows)
 		ck_assert_int_eq(netfront_send(f, 0, frame, (uint16_t)len, 0), NETIF_RSP_OKAY);
 	}
 	ck_assert_uint_lt(open_files() - before, 600);
-	ck_assert_uint_gt(netback_stats(f->backend)->tx_drops, 500);
+	/* None has gone to make room: they are young. */
+	ck_assert_uint_gt(netback_stats(f->backend)->tx_drops, 1500 - 600);
 	/* What needs no descriptor still works. */
 	arp();
 	close(fd);
