@@ -148,7 +148,7 @@ CHECK_SUITES := \
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
-	@BUILD=$(BUILD) XENOLITH=$(XENOLITH) test/lib/run-suites -j $(LANES) test/lib/unit.sh \
+	@BUILD=$(BUILD) GUESTS=$(BUILD)/guests XENOLITH=$(XENOLITH) test/lib/run-suites -j $(LANES) test/lib/unit.sh \
 		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/fuzz/pci.sh 10" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null

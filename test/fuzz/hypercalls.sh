@@ -26,7 +26,7 @@ fail() {
 while [ $made -lt "$calls" ]; do
   rm -f "$work/stats"
   timeout -k 20 20 "$xenolith" run --memory 64 --vcpus 4 --quiet --stats="$work/stats" \
-    --cmdline "seed=$seed calls=1000000" build/guests/fuzz </dev/null >"$work/log" 2>&1
+    --cmdline "seed=$seed calls=1000000" "${GUESTS:-build/guests}/fuzz" </dev/null >"$work/log" 2>&1
   status=$?
   case $status in
   0 | 3) ;;
