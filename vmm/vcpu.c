@@ -11,6 +11,7 @@
 #include "pvabi/fault.h"
 #include "vmm/inspect/look.h"
 #include "vmm/stats.h"
+#include "vmm/resident/area.h"
 #include "vmm/resident/resident.h"
 #include "vmm/vcpu.h"
 
@@ -39,6 +40,16 @@ static void host_failed(struct cpu *c, const char *text)
 	guest_stop(g);
 }
 
+static void timer_came(struct cpu *c, uint64_t deadline)
+{
+	uint64_t gap = deadline - c->timer_fired, old = c->timer_gap;
+	bool even = gap < old + old / 8 && old < gap + gap / 8;
+
+	c->timer_gap = even ? old - old / 8 + gap / 8 : gap;
+	c->timer_fired = deadline;
+	c->timer_ahead = true;
+}
+
 static void run_due_timers(struct cpu *c)
 {
 	struct vcpu *v = c->vcpu;
@@ -48,14 +59,12 @@ static void run_due_timers(struct cpu *c)
 		uint64_t now = v->domain->ops->system_time(v->domain);
 		if (now >= deadline) {
 			vcpu_run_timers(v, now);
-			c->timer_gap = deadline - c->timer_fired;
-			c->timer_fired = deadline;
-			c->timer_ahead = true;
+			timer_came(c, deadline);
 		}
 	}
 }
 
-#define AHEAD_MIN 200000	/* ns */
+#define AHEAD_MIN 200000 /* ns */
 #define AHEAD_MAX 50000000
 
 /* A kernel's tick comes at even distances, and it sets each when the one before has come. When
@@ -63,7 +72,9 @@ static void run_due_timers(struct cpu *c)
  * none to be expected, or it has come and nobody had asked for it. */
 static uint64_t expected_deadline(struct cpu *c, uint64_t now)
 {
-	uint64_t next = c->timer_fired + c->timer_gap;
+	/* A kernel asks for a time that it has just computed from the one before: it is never
+	 * quite even. Who comes a little later is in time for more of them. */
+	uint64_t next = c->timer_fired + c->timer_gap + RES_TIMER_SLOP / 2;
 
 	if (!c->timer_ahead || !resident_is_on(c) || c->timer_gap < AHEAD_MIN ||
 	    c->timer_gap > AHEAD_MAX || next <= now)

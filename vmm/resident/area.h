@@ -48,6 +48,10 @@ struct clock;
 struct vcpu;
 struct domain;
 
+/* ns by which a timer may be late so that its host need not be asked (Xen: common/timer.c,
+ * timer_slop). */
+#define RES_TIMER_SLOP 50000
+
 /* What is asked of the host: struct host_ops, by number. */
 enum resident_call {
 	RES_CALL_VCPU_KICK,
@@ -77,8 +81,8 @@ struct resident_area {
 	SHARED_PTR(_Atomic uint32_t) pci_address; /* what the guest last wrote to port 0xcf8 */
 	SHARED_PTR(const struct clock) clock;
 	uint64_t armed; /* system time when the host looks at the vcpu's timers anyway; 0: never */
-	uint64_t cr3;				  /* while a handler runs: what is loaded */
-	uint64_t copy;				  /* monitor_res_copy() */
+	uint64_t cr3;	/* while a handler runs: what is loaded */
+	uint64_t copy;	/* monitor_res_copy() */
 	uint64_t call, arg[4], result;
 	/* Statistics: handled here. */
 	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;

@@ -99,6 +99,8 @@ struct scenario *scenario_read(const char *path, struct error *err);
 struct scenario *scenario_parse(const char *path, const char *text, struct error *err);
 void scenario_free(struct scenario *s);
 
+/* Does the extended regular expression match? One that cannot be compiled matches nothing. */
+bool scenario_matches(const char *regex, const char *text);
 /* "10ms", "2s", "100us": 0 and nanoseconds, or -EINVAL. scenario_words.c */
 int scenario_time(const char *text, uint64_t *ns);
 /* "64M": 0 and bytes, or -EINVAL. */

@@ -126,3 +126,14 @@ int scenario_split(const char *text, struct text_list *words)
 			return -ENOMEM;
 	return rc;
 }
+
+bool scenario_matches(const char *regex, const char *text)
+{
+	regex_t re;
+
+	if (regcomp(&re, regex, REG_EXTENDED | REG_NOSUB))
+		return false;
+	bool found = !regexec(&re, text, 0, NULL, 0);
+	regfree(&re);
+	return found;
+}

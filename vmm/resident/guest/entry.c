@@ -117,7 +117,7 @@ static bool wants_timer(const struct vcpu *v, const struct resident_area *r)
 {
 	uint64_t deadline = atomic_load(&v->timer[TIMER_SINGLESHOT]);
 
-	return deadline && (!r->armed || deadline < r->armed);
+	return deadline && (!r->armed || deadline + RES_TIMER_SLOP < r->armed);
 }
 
 /* Would a sysret load just this frame? It is quicker than iret, and reads no descriptors. */
@@ -166,8 +166,8 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 	if (!host)
 		vcpu_deliver_events(v);
 	leave(v, f, fs, gs);
-	return host || shared(v->domain)->is_shut_down || (v->runstate_dirty && v->runstate_area_va) ||
-			       wants_timer(v, r)
+	return host || shared(v->domain)->is_shut_down ||
+			       (v->runstate_dirty && v->runstate_area_va) || wants_timer(v, r)
 		       ? RES_DONE
 	       : sysret_does(f) ? RES_SYSRET
 				: RES_RESUME;
