@@ -152,21 +152,29 @@ static void user_exits(void)
 		printf("USER %llu\n", most);
 }
 
+/* Mappings without a file that follow each other are one: the guest's memory, a part of which was
+ * moved there, is several. */
 static void memory(void)
 {
+	unsigned long long lo, hi, begin = 0, end = 0, inode;
+	unsigned long kib, run = 0, sum = 0;
 	char path[64], line[512];
-	unsigned long long lo, hi;
-	unsigned long kib, sum = 0;
-	bool guest = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)child);
 	FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%llx-%llx ", &lo, &hi) == 2)
-			guest = (hi - lo) >> 20 >= guest_mib / 2;
-		else if (sscanf(line, "Rss: %lu kB", &kib) == 1 && !guest)
-			sum += kib;
+		if (sscanf(line, "%llx-%llx %*s %*s %*s %llu", &lo, &hi, &inode) == 3) {
+			if (lo != end || inode) {
+				sum += (end - begin) >> 20 >= guest_mib / 2 ? 0 : run;
+				begin = lo;
+				run = 0;
+			}
+			end = hi;
+		} else if (sscanf(line, "Rss: %lu kB", &kib) == 1) {
+			run += kib;
+		}
 	}
+	sum += (end - begin) >> 20 >= guest_mib / 2 ? 0 : run;
 	if (f)
 		fclose(f);
 	if (sum)
