@@ -390,7 +390,8 @@ STRESS_COMMON := $(call obj,$(filter-out %_tsan.c,$(wildcard test/stress/*.c)))
 $(BUILD)/test/stress/%_tsan: $(BUILD)/test/stress/%_tsan.o $(STRESS_COMMON) $(UNIT_COMMON) $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB)
 	$(CC) $(SAN) -o $@ $< $(STRESS_COMMON) $(UNIT_COMMON) -Wl,--start-group $(VMM_LIB) $(DEVICES_LIB) $(PVABI_LIB) -Wl,--end-group $(LIBS) $$(pkg-config --libs check)
 
-unit: $(UNIT_BIN) $(PCI_SERVER) $(PCI_FUZZ)
+# With what scripts run beside each other would else build at the same time.
+unit: $(UNIT_BIN) $(PCI_SERVER) $(PCI_FUZZ) $(BUILD)/test/xenstore/standalone
 stress: $(STRESS_BIN)
 
 include guests/guests.mk
