@@ -10,9 +10,6 @@
 /* rcx, r11, error code or 4 data selectors, rip, cs, rflags, rsp, ss */
 #define MAX_FRAME_WORDS 11
 
-/* SDM vol. 2, SYSRET: RFLAGS := (R11 & 3C7FD7H) | 2 */
-#define SYSRET_RFLAGS 0x3c7fd7UL
-
 #define TRAP_CLEARS (EFLAGS_VM | EFLAGS_RF | EFLAGS_NT | EFLAGS_TF)
 
 void vcpu_toggle_mode(struct vcpu *v)

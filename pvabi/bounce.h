@@ -55,6 +55,9 @@ bool bounce_sysret(struct vcpu *v);
 int nmi_callback_register(struct vcpu *v, uint64_t address);
 void nmi_callback_unregister(struct vcpu *v);
 
+/* SDM vol. 2, SYSRET: RFLAGS := (R11 & 3C7FD7H) | 2 */
+#define SYSRET_RFLAGS 0x3c7fd7UL
+
 /* A 48-bit address whose upper bits repeat bit 47. */
 static inline bool is_canonical(uint64_t va)
 {

@@ -70,14 +70,14 @@ static void run_due_timers(struct cpu *c)
 /* A kernel's tick comes at even distances, and it sets each when the one before has come. When
  * the next is armed already, a resident monitor has nothing to leave the guest for. 0: there is
  * none to be expected, or it has come and nobody had asked for it. */
-static uint64_t expected_deadline(struct cpu *c, uint64_t now)
+static uint64_t expected_deadline(struct cpu *c)
 {
 	/* A kernel asks for a time that it has just computed from the one before: it is never
 	 * quite even. Who comes a little later is in time for more of them. */
 	uint64_t next = c->timer_fired + c->timer_gap + RES_TIMER_SLOP / 2;
 
 	if (!c->timer_ahead || !resident_is_on(c) || c->timer_gap < AHEAD_MIN ||
-	    c->timer_gap > AHEAD_MAX || next <= now)
+	    c->timer_gap > AHEAD_MAX || next <= c->vcpu->domain->ops->system_time(c->vcpu->domain))
 		c->timer_ahead = false;
 	return c->timer_ahead ? next : 0;
 }
@@ -238,13 +238,13 @@ static void arm_timer(struct cpu *c)
 		cpu_arm_timer(c, WITHOUT_EXIT_NS);
 		return;
 	}
-	uint64_t now = v->domain->ops->system_time(v->domain);
 	if (!deadline)
-		deadline = expected_deadline(c, now);
+		deadline = expected_deadline(c);
 	if (deadline == c->timer_armed && !c->signalled)
 		return;
 	c->signalled = false;
 	c->timer_armed = deadline;
+	uint64_t now = v->domain->ops->system_time(v->domain);
 	/* Zero would disarm it. */
 	cpu_arm_timer(c, !deadline ? 0 : deadline > now ? deadline - now : 1);
 }

@@ -19,9 +19,6 @@
 #define WRITABLE_PAGETABLES (1UL << VMASST_TYPE_writable_pagetables)
 #define SYSCALL_LEN	    2
 
-/* SDM vol. 2, SYSRET: RFLAGS := (R11 & 3C7FD7H) | 2 */
-#define SYSRET_RFLAGS 0x3c7fd7UL
-
 static uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;
