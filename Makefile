@@ -34,6 +34,10 @@ VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
 RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c \
 	evtchn.c guest_access.c hypercall.c iomem_permitted.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
 	mmu_update.c mmuext.c multicall.c timers.c traps.c update_va.c vcpu_state.c)
+# And at CPL 3, on hosts that interpret CPL 0: an image of its own.
+RING3_SRC := $(wildcard vmm/resident/ring3/*.c) $(addprefix vmm/resident/guest/,handle.c memory.c privileged.c pt_write.c table.c) \
+	$(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c evtchn.c guest_access.c hypercall.c iomem_permitted.c \
+	iret.c mm.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
 STRESS_SRC := $(wildcard test/stress/*_tsan.c)
 
@@ -116,14 +120,17 @@ CHECK_SUITES := \
 	test/model/run.sh \
 	test/stress/run.sh \
 	test/guests/run.sh \
+	"env MONITOR=forward PREFIX=forward: test/guests/run.sh" \
 	test/guests/virtual_time.sh \
 	"test/fuzz/hypercalls.sh 10000000" \
+	"env SCRIBBLE=4 test/fuzz/hypercalls.sh 20000" \
 	"test/fuzz/pci.sh 10" \
 	test/xenstore/talks.sh \
 	test/xenstore/tree.sh \
 	test/xenstore/library.sh \
 	test/xenstore/tools.sh \
 	"test/linux/run.sh quick" \
+	"env MONITOR=forward test/linux/run.sh quick" \
 	test/linux/console.sh \
 	test/linux/balloon.sh \
 	test/linux/start.sh \
@@ -341,9 +348,18 @@ $(BUILD)/resident.o: $(patsubst %.c,$(BUILD)/resident/%.o,$(RESIDENT_SRC)) vmm/r
 	ld -r --gc-sections -e resident_entry -u resident_entry -T vmm/resident/guest/sections.lds -o $@.all $(filter %.o,$^)
 	objcopy --strip-unneeded --keep-symbol=resident_entry --prefix-symbols=in_guest_ $@.all $@
 
+$(BUILD)/ring3/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RESIDENT_CFLAGS) -DPVABI_RING3 -mcmodel=large -fno-PIE -c -o $@ $<
+$(BUILD)/ring3.elf: $(patsubst %.c,$(BUILD)/ring3/%.o,$(RING3_SRC)) vmm/resident/ring3/image.lds
+	ld -static -nostdlib --gc-sections -z max-page-size=4096 -T vmm/resident/ring3/image.lds -o $@ $(filter %.o,$^)
+$(BUILD)/ring3.bin: $(BUILD)/ring3.elf
+	objcopy -O binary $< $@
+$(BUILD)/vmm/resident/ring3_stub.o: $(BUILD)/ring3.bin
+
 $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) -DRING3_IMAGE='"$(BUILD)/ring3.bin"' -c -o $@ $<
 
 # Unit tests: one Check program a file, no KVM needed. test/unit/test_domain.c
 # is a domain in plain memory with a host of its own.

@@ -73,6 +73,12 @@ struct host_ops {
 	void (*lock_wait)(_Atomic uint32_t *word, uint32_t val);
 	void (*lock_wake)(_Atomic uint32_t *word);
 
+	/* domain.has_inner_lock: handlers inside the guest have a lock of their own, which is held
+	 * with `lock`. Returns after a while even when the guest has destroyed it: the domain
+	 * has crashed then. NULL: never. */
+	void (*inner_lock)(struct domain *d);
+	void (*inner_unlock)(struct domain *d);
+
 	void (*vlog)(struct domain *d, enum log_level level, const char *fmt, va_list ap);
 };
 

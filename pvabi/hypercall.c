@@ -235,11 +235,6 @@ __attribute__((noinline, cold)) static long probed_call(struct vcpu *v, const st
 	return rc;
 }
 
-#ifdef PVABI_RESIDENT
-/* vmm/resident/guest/table.c: is the call not handled inside the guest? */
-bool hypercall_elsewhere(struct vcpu *v, uint64_t nr, const uint64_t *args);
-#endif
-
 long hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t *args)
 {
 	const struct hypercall *hc = hypercall_find(v, nr);

@@ -55,6 +55,14 @@ HYPERCALL(dm_op);
 HYPERCALL(arch_1);
 HYPERCALL(mca);
 
+#ifdef PVABI_RESIDENT
+/* vmm/resident/guest/table.c: is this call, or this element of its list, not handled inside the
+ * guest? It is interrupted before it then, and goes on where all are handled. */
+bool hypercall_elsewhere(struct vcpu *v, uint64_t nr, const uint64_t *args);
+bool mmu_update_elsewhere(const struct mmu_update *req);
+bool mmuext_elsewhere(const struct vcpu *v, const struct mmuext_op *op);
+#endif
+
 /* hypercall.c: a call of the table whether or not the profile shows it to the
  * guest, for the old forms of calls that lead to it. `lock` not held. */
 long hypercall_row_call(struct vcpu *v, unsigned nr, const uint64_t *args);

@@ -15,7 +15,9 @@ void mm_share_heap(struct domain *d, uint64_t mfn, uint64_t nr)
 struct page_info *mm_page_of_guest(const struct domain *d, uint64_t mfn)
 {
 	if (mfn < d->ram_used)
-		return shared(d->pages)[mfn].flags & PG_FREE ? NULL : &shared(d->pages)[mfn];
+		return shared(d->pages)[mfn].flags & PG_FREE || mfn - d->hole_start < d->hole_frames
+			       ? NULL
+			       : &shared(d->pages)[mfn];
 	if (mfn >= d->heap_start && mfn < d->nr_frames && shared(d->pages)[mfn].flags & PG_SHARED)
 		return &shared(d->pages)[mfn];
 	return NULL;

@@ -6,6 +6,10 @@
  * that, a type with a count: it is writable somewhere, or a page table of one
  * level, or holds descriptors. Two types at once are refused; that is how the
  * guest is kept from writing to its page tables behind Xen's back.
+ *
+ * With a resident monitor at CPL 3 (vmm/resident/ring3_area.h) the guest's kernel can write to
+ * page_info. What it breaks must be its own only: nothing here is an index or a pointer, and
+ * no loop or recursion ends by what is here alone.
  */
 #ifndef PVABI_MM_H
 #define PVABI_MM_H
@@ -128,6 +132,8 @@ int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val
 		       enum pte_store_how how);
 /* As a kernel's or a user's L4 about to be loaded: with or without the M2P. */
 void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show);
+/* And with or without what is the kernel's: domain.kernel_slots. */
+void mm_l4_show_kernel(struct vcpu *v, uint64_t mfn, bool show);
 
 /* mm_flush.c: every flush that pvabi asks for goes through here, so that it is known
  * which vcpus may still use a translation. As host_ops.tlb_flush. */

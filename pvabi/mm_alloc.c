@@ -51,6 +51,9 @@ void mm_frame_unused(struct domain *d, uint64_t mfn)
 		shared(d->pages)[mfn].flags = 0;
 		return;
 	}
+	/* None was ever given back: the flag is the guest's doing (mm.h). */
+	if (!shared(d->free_frames))
+		return;
 	frame_free(d, mfn);
 	d->tot_pages--;
 	host_of(d)->frames_released(d, mfn, 1);

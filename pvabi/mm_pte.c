@@ -126,14 +126,30 @@ int mm_entry_update_io(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val
 	return mm_entry_update(v, mfn, slot, 1, val, how);
 }
 
-void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show)
+static void l4_entry_set(struct vcpu *v, uint64_t mfn, unsigned slot, uint64_t val)
 {
-	const struct domain *d = shared(v->domain);
-	unsigned slot = d->m2p_va >> 39 & 511;
-	uint64_t *pte = (uint64_t *)frame_ptr(d, mfn) + slot;
-	uint64_t val = show ? d->xen_l4[slot - XEN_L4_FIRST] : 0;
+	uint64_t *pte = (uint64_t *)frame_ptr(shared(v->domain), mfn) + slot;
 
 	/* The processor sets A. */
 	if ((pte_read(pte) ^ val) & ~PTE_A)
 		mm_pte_store(v, pte, mfn * PAGE_SIZE + 8 * slot, val, PTE_SET);
+}
+
+void mm_l4_show_m2p(struct vcpu *v, uint64_t mfn, bool show)
+{
+	const struct domain *d = shared(v->domain);
+	unsigned slot = d->m2p_va >> 39 & 511;
+
+	l4_entry_set(v, mfn, slot, show ? d->xen_l4[slot - XEN_L4_FIRST] : 0);
+}
+
+void mm_l4_show_kernel(struct vcpu *v, uint64_t mfn, bool show)
+{
+	const struct domain *d = shared(v->domain);
+
+	for (uint32_t rest = d->kernel_slots; rest; rest &= rest - 1) {
+		unsigned i = (unsigned)__builtin_ctz(rest);
+
+		l4_entry_set(v, mfn, XEN_L4_FIRST + i, d->xen_l4[i] & ~(show ? 0 : PTE_US));
+	}
 }

@@ -193,12 +193,22 @@ int mm_table_validate(struct domain *d, uint64_t mfn, enum page_type type)
 	return 0;
 }
 
+/* Four levels, and on each but the lowest one table that another one names. */
+#define INVALIDATE_DEPTH 8
+
 void mm_table_invalidate(struct domain *d, uint64_t mfn, enum page_type type)
 {
 	unsigned level = type - PGT_L1 + 1;
 	const uint64_t *t = table(d, mfn);
 
+	/* More there are only when the guest has written to page_info (mm.h). */
+	if (!t || d->invalidate_depth == INVALIDATE_DEPTH) {
+		domain_crash(d, "page types are not what Xen made them");
+		return;
+	}
+	d->invalidate_depth++;
 	for (unsigned i = 0; i < ENTRIES; i++)
 		if ((t[i] & PTE_P) && mm_guest_slot(level, i))
 			entry_put(d, t[i], level, mfn);
+	d->invalidate_depth--;
 }

@@ -136,6 +136,14 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 			break;
 		}
 		rc = guest_copy_from(v, &req, reqs + (uint64_t)i * sizeof(req), sizeof(req));
+#ifdef PVABI_RESIDENT
+		if (!rc && mmu_update_elsewhere(&req)) {
+			rest[0] = reqs + (uint64_t)i * sizeof(req);
+			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
+			rc = hypercall_continue(v, rest);
+			break;
+		}
+#endif
 		if (!rc)
 			rc = one_update(v, &req, &o, &flush);
 		if (rc)

@@ -54,6 +54,7 @@ int mm_new_baseptr(struct vcpu *v, uint64_t mfn)
 	vcpu_ldt_drop(v); /* its address means other pages now */
 	if (!(d->vm_assist & 1UL << VMASST_TYPE_m2p_strict))
 		mm_l4_show_m2p(v, mfn, true);
+	mm_l4_show_kernel(v, mfn, true);
 	v->guest_table = mfn;
 	host_of(d)->tables_changed(v);
 	if (old)
@@ -79,6 +80,7 @@ static int new_user_baseptr(struct vcpu *v, const struct mmuext_op *op)
 			return rc;
 		if (d->vm_assist & 1UL << VMASST_TYPE_m2p_strict)
 			mm_l4_show_m2p(v, op->arg1.mfn, false);
+		mm_l4_show_kernel(v, op->arg1.mfn, false);
 	}
 	v->guest_table_user = op->arg1.mfn;
 	if (old)
@@ -269,6 +271,14 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
 		if (rc)
 			break;
+#ifdef PVABI_RESIDENT
+		if (mmuext_elsewhere(v, &op)) {
+			rest[0] = list + (uint64_t)i * sizeof(op);
+			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
+			rc = hypercall_continue(v, rest);
+			break;
+		}
+#endif
 		rc = carry_out(v, &op);
 		PROBE_HIT(shared(v->domain), mmuext, op.cmd, op.arg1.mfn,
 			  (uintptr_t)op.arg2.vcpumask.p, (uint64_t)rc);

@@ -133,6 +133,7 @@ struct domain {
 
 	struct pv_lock lock;
 	struct pv_lock evtchn_lock;
+	bool has_inner_lock; /* host_ops.inner_lock. Set before the domain runs */
 
 	/* Machine memory: guest RAM is frames [0, nr_ram), but for a hole that devices
 	 * use; the Xen heap follows at [heap_start, nr_frames). `memory` maps it all,
@@ -150,6 +151,7 @@ struct domain {
 	uint64_t max_pages;		    /* it may own (XENMEM_maximum_reservation) */
 	SHARED_PTR(uint64_t) free_frames;   /* bitmap of RAM given back, NULL: none ever was */
 	uint64_t free_hint;		    /* no free frame below it */
+	unsigned invalidate_depth;	    /* mm_table_invalidate() */
 	uint32_t tlb_clock;		    /* counts flushes: mm_flush.c */
 	uint64_t map_pages;		    /* of RAM in the memory map; at first all that it has */
 	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
@@ -225,6 +227,9 @@ struct domain {
 	/* ---- large, and seldom used ---- */
 	/* What slots XEN_L4_FIRST..XEN_L4_LAST of every guest L4 hold. */
 	uint64_t xen_l4[XEN_L4_LAST - XEN_L4_FIRST + 1];
+	/* A bit for each of them that the guest's kernel may use: those that are loaded as user
+	 * mode's have that entry without _PAGE_USER. Before the domain runs, the host's. */
+	uint32_t kernel_slots;
 
 	unsigned nr_pirqs;  /* that the guest may name */
 	struct pirq {	    /* pirq.c; evtchn_lock */
@@ -252,7 +257,7 @@ static inline const struct host_ops *host_of(const struct domain *d)
 
 static inline struct vcpu_info *vcpu_info_get(const struct vcpu *v)
 {
-#ifdef PVABI_RESIDENT
+#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
 	return (void *)shared_address(
 		(uintptr_t)__atomic_load_n(&v->vcpu_info.host, __ATOMIC_SEQ_CST));
 #else
@@ -364,10 +369,18 @@ static inline uint64_t domain_ram_end(const struct domain *d, uint64_t n)
 static inline void domain_lock(struct domain *d)
 {
 	pv_lock(&d->lock, host_of(d)->lock_wait);
+#ifndef PVABI_RESIDENT
+	if (d->has_inner_lock)
+		d->ops->inner_lock(d);
+#endif
 }
 
 static inline void domain_unlock(struct domain *d)
 {
+#ifndef PVABI_RESIDENT
+	if (d->has_inner_lock)
+		d->ops->inner_unlock(d);
+#endif
 	pv_unlock(&d->lock, host_of(d)->lock_wake);
 }
 

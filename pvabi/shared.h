@@ -7,6 +7,9 @@
  * that a structure holds is always the process's; who follows it writes shared(d->pages), and
  * inside the guest the compiler refuses whoever forgets it. Addresses of one's own (locals, static
  * data, what shared() gave) are right as they are.
+ *
+ * The placement at CPL 3 (PVABI_RING3, vmm/resident/ring3_area.h) has structures of its own, whose
+ * pointers are right where it runs.
  */
 #ifndef PVABI_SHARED_H
 #define PVABI_SHARED_H
@@ -15,7 +18,7 @@
 #define RESIDENT_WINDOW	     0xffff840000000000UL
 #define RESIDENT_WINDOW_SIZE (1UL << 42)
 
-#ifdef PVABI_RESIDENT
+#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
 #define SHARED_PTR(type)    \
 	struct {            \
 		type *host; \

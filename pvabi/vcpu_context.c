@@ -94,6 +94,9 @@ static int take_tables(struct vcpu *v, const struct vcpu_guest_context *c)
 		if (rc)
 			goto drop_kernel;
 	}
+	mm_l4_show_kernel(v, kernel, true);
+	if (c->ctrlreg[1])
+		mm_l4_show_kernel(v, user, false);
 	v->guest_table = kernel;
 	v->guest_table_user = c->ctrlreg[1] ? user : 0;
 	v->ldt_ents = (unsigned)c->ldt_ents;

@@ -14,6 +14,7 @@
 #include "vmm/futex.h"
 #include "vmm/resident/area.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 
 #define KICK_SIGNAL SIGRTMIN
 
@@ -79,7 +80,9 @@ static int set_msrs(struct cpu *c)
 		{.index = MSR_STAR,
 		 .data = (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)MON_CS << 32},
 		{.index = MSR_LSTAR,
-		 .data = monitor_va(resident ? monitor_res_syscall : monitor_lstar)},
+		 .data = ring3_is_on(c)
+				 ? ring3_lstar(c)
+				 : monitor_va(resident ? monitor_res_syscall : monitor_lstar)},
 		{.index = MSR_CSTAR, .data = monitor_va(monitor_cstar)},
 		{.index = MSR_SYSCALL_MASK, .data = SYSCALL_MASK},
 		{.index = MSR_PAT, .data = XEN_PAT},
@@ -143,6 +146,19 @@ void cpu_monitor_segments(struct cpu *c)
 	stack_segment(&c->sregs.ss);
 	c->sregs_dirty = true;
 	c->at_monitor = true;
+}
+
+void cpu_guest_segments(struct cpu *c, uint16_t cs, uint16_t ss)
+{
+	if (c->sregs.cs.selector == cs && c->sregs.ss.selector == ss)
+		return;
+	code_segment(&c->sregs.cs);
+	stack_segment(&c->sregs.ss);
+	c->sregs.cs.selector = cs;
+	c->sregs.ss.selector = ss;
+	c->sregs.cs.dpl = c->sregs.ss.dpl = 3;
+	c->sregs_dirty = true;
+	c->at_monitor = false;
 }
 
 static int first_sregs(struct cpu *c)

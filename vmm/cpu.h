@@ -26,7 +26,7 @@ enum cpu_exit_kind {
 struct cpu_exit {
 	enum cpu_exit_kind kind;
 	unsigned vector;
-	uint32_t error_code;
+	uint32_t error_code; /* FATAL: errno of KVM_RUN, 0 when the guest may have done it */
 	uint64_t cr2;
 	char text[160];
 };
@@ -106,10 +106,10 @@ struct cpu {
 	pid_t tid;
 	timer_t timer;
 	volatile bool signalled; /* since the timer was armed; set by the signal's handler */
-	bool went_on;	   /* in this entry: the guest ran, and goes on after an access */
-	unsigned re_kicks; /* in this entry: kicks put off for a breakpoint (cpu_enter.c) */
+	bool went_on;		 /* in this entry: the guest ran, and goes on after an access */
+	unsigned re_kicks;	 /* in this entry: kicks put off for a breakpoint (cpu_enter.c) */
 	uint64_t timer_fired, timer_gap; /* the last deadline that came, and from the one before */
-	bool timer_ahead; /* when none is set, the next is armed where it is expected */
+	bool timer_ahead;     /* when none is set, the next is armed where it is expected */
 	uint64_t timer_armed; /* deadline in system time that cpu_arm_timer has, 0: none */
 
 	struct cpu_step trail[CPU_TRAIL]; /* a ring: nr_steps % CPU_TRAIL is the oldest */

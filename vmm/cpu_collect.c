@@ -8,6 +8,7 @@
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 
 #define PF_FETCH_USER 0x14
 
@@ -86,7 +87,8 @@ static void collect_trap(struct cpu *c, unsigned vector, struct cpu_exit *x)
 	u->rflags = f[3] | EFLAGS_IF;
 	u->rsp = f[4];
 	u->ss = (uint16_t)f[5];
-	if (vector == 14 && x->cr2 == monitor_va(monitor_lstar) && u->rip == x->cr2 &&
+	uint64_t lstar = ring3_is_on(c) ? ring3_lstar(c) : monitor_va(monitor_lstar);
+	if (vector == 14 && x->cr2 == lstar && u->rip == x->cr2 &&
 	    (x->error_code & PF_FETCH_USER) == PF_FETCH_USER) {
 		x->kind = CPU_EXIT_SYSCALL;
 		c->syscall_faulted = true;
@@ -123,10 +125,10 @@ int cpu_decode_io(struct cpu *c, struct cpu_exit *x)
 		collect_syscall(c, x, CPU_EXIT_SYSCALL32);
 	else if (port == MON_PORT_DONE)
 		x->kind = CPU_EXIT_KICK; /* v->regs is untouched */
-	else if (port == MON_PORT_CALL) {
+	else if (port == MON_PORT_CALL && resident_is_on(c)) {
 		resident_serve(c);
 		return 1;
-	} else if (port == MON_PORT_FILL) {
+	} else if (port == MON_PORT_FILL && resident_is_on(c)) {
 		if (resident_fill(c, c->sregs.cr2))
 			return 1;
 		collect_trap(c, 14, x); /* of the iretq, on descriptors */
@@ -145,6 +147,7 @@ void cpu_fatal_exit(struct cpu *c, struct cpu_exit *x, int err)
 	const struct kvm_run *run = c->run;
 
 	x->kind = CPU_EXIT_FATAL;
+	x->error_code = (uint32_t)err;
 	switch (err ? -1 : (int)run->exit_reason) {
 	case -1:
 		snprintf(x->text, sizeof(x->text), "KVM_RUN: %s", strerror(err));

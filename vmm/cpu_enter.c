@@ -2,22 +2,29 @@
  * One round trip into the guest: lays out the monitor's operations, runs, and
  * has the guest's registers read back (cpu_collect.c).
  *
- * Between a return from KVM_RUN and the next, v->regs is the truth. An entry
- * always goes through the monitor (CPL 0) and ends in its iretq, so that the
- * processor itself checks the guest's selectors.
+ * Between a return from KVM_RUN and the next, v->regs is the truth. An entry goes through the
+ * monitor (CPL 0) and ends in its iretq, so that the processor itself checks the guest's
+ * selectors. Where KVM interprets CPL 0 that is dear, and its iretq does not check them:
+ * there an entry without operations loads the guest's registers into KVM directly.
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "pvabi/bounce.h"
+#include "pvabi/descriptor_read.h"
 #include "vmm/cpu.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/cpu_stray.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 
 #define EFLAGS_FIXED 0x2UL
 #define EFLAGS_TF    0x100UL
+#define IOPL	     0x3000UL
+#define DESC_LONG    (1UL << 53)
 
 static void put_gprs(struct kvm_regs *r, const struct cpu_user_regs *u)
 {
@@ -50,7 +57,7 @@ static uint64_t lay_out(struct cpu *c, bool into_guest, uint64_t *rip)
 
 	*--p = u->ss;
 	*--p = u->rsp;
-	*--p = (u->rflags & ~0x3000UL) | EFLAGS_FIXED | EFLAGS_IF |
+	*--p = (u->rflags & ~IOPL) | EFLAGS_FIXED | EFLAGS_IF |
 	       (into_guest && c->trap_flag ? EFLAGS_TF : 0);
 	*--p = u->cs;
 	*--p = u->rip;
@@ -179,18 +186,39 @@ static void prepare(struct cpu *c)
 	queue_ops(c);
 }
 
-/* Sets KVM's registers to start the monitor on what was laid out. */
+/* Selectors that are neither Xen's nor 64-bit code are the iretq's business. */
+static bool can_enter_directly(const struct cpu *c)
+{
+	const struct cpu_user_regs *u = &c->vcpu->regs;
+	uint64_t desc;
+
+	if (!c->machine->host.syscall_faults || c->nr_ops || c->trap_flag || !is_canonical(u->rip))
+		return false;
+	return u->cs == FLAT_RING3_CS64 ||
+	       (descriptor_read(c->vcpu, u->cs, &desc) && desc & DESC_LONG);
+}
+
+/* Sets KVM's registers to start the monitor on what was laid out, or to the guest's. */
 static void load(struct cpu *c, bool into_guest)
 {
 	struct kvm_regs *r = &c->run->s.regs.regs;
-	uint64_t rip;
+	const struct cpu_user_regs *u = &c->vcpu->regs;
 
-	if (!c->at_monitor)
-		cpu_monitor_segments(c);
-	r->rsp = lay_out(c, into_guest, &rip);
-	r->rip = rip;
-	r->rflags = EFLAGS_FIXED;
-	put_gprs(r, &c->vcpu->regs);
+	if (into_guest && can_enter_directly(c)) {
+		cpu_guest_segments(c, u->cs, u->ss);
+		r->rsp = u->rsp;
+		r->rip = u->rip;
+		r->rflags = (u->rflags & ~IOPL) | EFLAGS_FIXED | EFLAGS_IF;
+	} else {
+		uint64_t rip;
+
+		if (!c->at_monitor)
+			cpu_monitor_segments(c);
+		r->rsp = lay_out(c, into_guest, &rip);
+		r->rip = rip;
+		r->rflags = EFLAGS_FIXED;
+	}
+	put_gprs(r, u);
 	c->nr_ops = 0;
 	c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	if (c->sregs_dirty) {
@@ -239,26 +267,41 @@ static bool breakpoint_queued(struct cpu *c, uint64_t rip)
 	return true;
 }
 
-/* KVM_RUN was interrupted. Same results as cpu_decode_io(). */
-static int interrupted(struct cpu *c, struct cpu_exit *x)
+/* True: it must go on as it is, and comes out soon. */
+static bool must_go_on(struct cpu *c)
 {
 	uint64_t rip = c->run->s.regs.regs.rip;
 
 	if (event_queued(c->run))
-		return 1; /* it must be delivered first: its rip is right only then */
+		return true; /* it must be delivered first: its rip is right only then */
+	if (ring3_is_on(c) && ring3_is_inside(c))
+		return !ring3_interrupted(c);
 	if ((c->sregs.cs.selector & 3) == 3) {
 		if (breakpoint_queued(c, rip))
-			return 1;
+			return true;
 		cpu_collect_direct(c);
 	} else if (!in_ops(rip)) {
-		if (!resident_is_on(c) || !resident_interrupted(c))
-			return 1; /* on its way out: the exit comes */
+		return !resident_is_on(c) || !resident_interrupted(c);
 	} else if (rip < monitor_va(monitor_op_iret)) {
 		*c->last_op = monitor_va(monitor_op_exit);
-		return 1;
+		return true;
 	}
 	/* else: all operations are done and the guest's frame is not consumed. */
-	x->kind = CPU_EXIT_KICK;
+	return false;
+}
+
+/* KVM_RUN was interrupted. Same results as cpu_decode_io(). */
+static int interrupted(struct cpu *c, struct cpu_exit *x)
+{
+	if (!must_go_on(c)) {
+		x->kind = CPU_EXIT_KICK;
+		return 0;
+	}
+	/* There the guest can make code at CPL 0 its own, and nobody else would end it. */
+	if (!ring3_is_on(c) || !ring3_is_stuck(c))
+		return 1;
+	x->kind = CPU_EXIT_FATAL;
+	snprintf(x->text, sizeof(x->text), "the guest does not leave the resident monitor");
 	return 0;
 }
 
@@ -292,7 +335,7 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 	}
 	c->sregs = c->run->s.regs.sregs;
 	c->at_monitor = (c->sregs.cs.selector & 3) == 0;
-	if (resident_is_on(c))
+	if (resident_is_on(c) || ring3_is_on(c))
 		c->loaded_cr3 = c->sregs.cr3; /* it switches tables, too */
 	if (err)
 		return interrupted(c, x);
@@ -307,7 +350,7 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		x->kind = CPU_EXIT_HYPERCALL;
 		return 0;
 	case KVM_EXIT_MMIO:
-		return cpu_mmio(c);
+		return cpu_mmio(c, x);
 	case KVM_EXIT_INTERNAL_ERROR:
 		if (!cpu_unknown_to_kvm(c, x))
 			cpu_fatal_exit(c, x, 0);
@@ -390,7 +433,11 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	atomic_store(&c->in_guest, false);
 	if (strayed(c, x, &entered))
 		x->kind = CPU_EXIT_KICK;
+	if (ring3_is_on(c))
+		ring3_take_over(c);
 	save_segments(c);
+	if (ring3_is_on(c))
+		ring3_take_selectors(c);
 	if (c->trap_flag)
 		cpu_step_end(c, x);
 	if (x->kind == CPU_EXIT_KICK)

@@ -7,15 +7,17 @@
 #define EFLAGS_IF 0x200UL
 
 /* Of the monitor. */
-#define STACK_TOP (MON_STACK_OFFSET + MON_STACK_SIZE)
+#define STACK_TOP MON_STACK_TOP
 
 /* KVM's CS and SS are to be the monitor's at the next entry. */
 void cpu_monitor_segments(struct cpu *c);
+/* They are to be the guest's: 64-bit code with these selectors. */
+void cpu_guest_segments(struct cpu *c, uint16_t cs, uint16_t ss);
 /* Appends one operation of the monitor; runs the list when it is full. */
 void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand);
 
-/* cpu_mmio.c: KVM_EXIT_MMIO. Returns 1: KVM_RUN again. */
-int cpu_mmio(struct cpu *c);
+/* cpu_mmio.c: KVM_EXIT_MMIO. Same results as cpu_decode_io(). */
+int cpu_mmio(struct cpu *c, struct cpu_exit *x);
 /* KVM_EXIT_INTERNAL_ERROR: true when it is the guest's, and x an exception of it. */
 bool cpu_unknown_to_kvm(struct cpu *c, struct cpu_exit *x);
 /* cpu_collect.c: the guest's registers when KVM stopped at CPL 3. */

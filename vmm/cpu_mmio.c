@@ -5,14 +5,19 @@
 
 #include "vmm/cpu_internal.h"
 #include "vmm/io_space.h"
+#include "vmm/resident/ring3.h"
 
 /* KVM finishes the instruction at the next entry, and the
  * guest runs on, unless there is something for this thread to do: what the device raised
  * just now among it, for which nobody kicks us. */
-int cpu_mmio(struct cpu *c)
+int cpu_mmio(struct cpu *c, struct cpu_exit *x)
 {
 	struct kvm_run *run = c->run;
 	const struct vcpu *v = c->vcpu;
+	int rc = ring3_is_on(c) && run->mmio.is_write ? ring3_exit(c, x, run->mmio.phys_addr) : -1;
+
+	if (rc >= 0)
+		return rc;
 
 	if (!c->machine->io)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));

@@ -8,6 +8,7 @@
 #include "devices/device.h"
 #include "pvabi/mm.h"
 #include "vmm/futex.h"
+#include "vmm/resident/ring3.h"
 #include "vmm/runtime_dir.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
@@ -69,7 +70,7 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 	/* With shadow paging each overwritten entry was reported, and where CPL 0 is interpreted
 	 * KVM has dropped every translation that came from it, on all vcpus. Elsewhere it lets
 	 * a table that is written to often be written to unseen until a flush (unsync pages). */
-	if (g->machine->host.shadow_paging && g->machine->host.syscall_faults)
+	if (g->machine->host.shadow_paging && g->machine->host.syscall_faults && !g->monitor.ring3)
 		return;
 	/* Others that walk the tables again must find KVM told of what was overwritten. */
 	if (g->machine->host.shadow_paging && self && vcpus & ~(1u << self->id))
@@ -112,12 +113,14 @@ static void op_tables_changed(struct vcpu *v)
 	/* cpu_enter loads them before the guest runs. */
 }
 
-/* A resident monitor's EVTCHNOP_send writes the port's number to an I/O port, and KVM writes to
- * the eventfd. */
+/* A resident monitor's EVTCHNOP_send writes the port's number to an I/O port, at CPL 3 to memory
+ * that is none, and KVM writes to the eventfd. */
 static bool op_event_fd(struct domain *d, evtchn_port_t port, int fd, bool on)
 {
 	struct machine *m = domain_guest(d)->machine;
 
+	if (domain_guest(d)->monitor.ring3)
+		return ring3_event_fd(d, port, fd, on);
 	return !m->host.syscall_faults && !machine_event(m, MON_PORT_EVENT, port, fd, on);
 }
 
@@ -231,5 +234,7 @@ const struct host_ops vmm_host_ops = {
 	.frames_wanted = op_frames_wanted,
 	.lock_wait = op_lock_wait,
 	.lock_wake = op_lock_wake,
+	.inner_lock = ring3_lock,
+	.inner_unlock = ring3_unlock,
 	.vlog = op_vlog,
 };

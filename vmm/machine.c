@@ -184,18 +184,28 @@ int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, boo
 	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
 }
 
-int machine_event(struct machine *m, uint16_t io_port, uint32_t value, int fd, bool on)
+static int event(struct machine *m, uint64_t addr, uint32_t flags, uint32_t value, int fd, bool on)
 {
 	struct kvm_ioeventfd e = {
 		.datamatch = value,
-		.addr = io_port,
+		.addr = addr,
 		.len = sizeof(value),
 		.fd = fd,
-		.flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH |
+		.flags = flags | KVM_IOEVENTFD_FLAG_DATAMATCH |
 			 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
 	return ioctl(m->vm_fd, KVM_IOEVENTFD, &e) < 0 ? -errno : 0;
+}
+
+int machine_event(struct machine *m, uint16_t io_port, uint32_t value, int fd, bool on)
+{
+	return event(m, io_port, KVM_IOEVENTFD_FLAG_PIO, value, fd, on);
+}
+
+int machine_memory_event(struct machine *m, uint64_t addr, uint32_t value, int fd, bool on)
+{
+	return event(m, addr, 0, value, fd, on);
 }
 
 int machine_enable_xen_hypercalls(struct machine *m)

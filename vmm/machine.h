@@ -92,6 +92,8 @@ int machine_unmap(struct machine *m, uint64_t addr);
 int machine_notify(struct machine *m, uint64_t addr, unsigned bytes, int fd, bool on);
 /* The same for each store of this 32-bit value to an I/O port. Any thread. */
 int machine_event(struct machine *m, uint16_t io_port, uint32_t value, int fd, bool on);
+/* The same for a store of 4 bytes to an address that is no memory. */
+int machine_memory_event(struct machine *m, uint64_t addr, uint32_t value, int fd, bool on);
 /* machine_memory.c */
 int machine_memory_reserve(struct machine *m, const struct machine_memory *mem, struct error *err);
 /* Frames' memory goes back to the host; it is read as zeros again. Of the pool of huge pages

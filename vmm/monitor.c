@@ -10,6 +10,7 @@
 #include "pvabi/mm.h"
 #include "vmm/monitor.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 
 #define P   0x001UL
 #define RW  0x002UL
@@ -43,15 +44,19 @@ static uint64_t *table(struct domain *d, uint64_t mfn)
 /* The table below entry `i` of the table in frame `mfn`, made when missing. */
 static uint64_t subtable(struct domain *d, uint64_t mfn, unsigned i, uint64_t flags)
 {
-	uint64_t *e = &table(d, mfn)[i];
+	uint64_t *e = table(d, mfn);
 
+	/* Tables that the guest can write to (vmm/resident/ring3_area.h). */
+	if (!e)
+		return INVALID_MFN;
+	e += i;
 	if (!(*e & P)) {
 		uint64_t sub = heap_alloc(d, 1, 1);
 		if (sub == INVALID_MFN)
 			return INVALID_MFN;
 		*e = sub << PAGE_SHIFT | flags;
 	}
-	return (*e & ~NX) >> PAGE_SHIFT;
+	return pte_mfn(*e);
 }
 
 static unsigned index_of(uint64_t va, unsigned level)
@@ -78,9 +83,10 @@ static uint64_t *entry(struct domain *d, uint64_t va, unsigned level, uint64_t f
 		if (mfn == INVALID_MFN)
 			return NULL;
 	}
+	uint64_t *t = table(d, mfn);
 	if (maddr)
 		*maddr = mfn * PAGE_SIZE + 8 * index_of(va, level);
-	return &table(d, mfn)[index_of(va, level)];
+	return t ? t + index_of(va, level) : NULL;
 }
 
 static int map(struct domain *d, uint64_t va, uint64_t mfn, uint64_t nr, uint64_t table_flags,
@@ -227,7 +233,7 @@ static int map_vcpu(struct monitor *m, unsigned id)
 		return rc;
 	fill_xen_gdt(frame_ptr(d, mfn), id);
 	struct tss64 *tss = frame_ptr(d, mfn + 1);
-	tss->rsp[0] = va + MON_STACK_OFFSET + MON_STACK_SIZE;
+	tss->rsp[0] = va + MON_STACK_TOP;
 	for (unsigned i = 0; i < 3; i++)
 		tss->ist[i] = va + MON_IST_OFFSET + (i + 1) * PAGE_SIZE;
 	tss->iomap_base = sizeof(*tss); /* no I/O bitmap: every port faults */
@@ -239,8 +245,20 @@ uint64_t monitor_heap_frames(uint64_t nr_frames, unsigned nr_vcpus)
 	uint64_t l2 = nr_frames / (512 * 512) + 2; /* direct map */
 	uint64_t m2p = nr_frames / (512 * 512) + 4;
 
-	return resident_heap_frames(nr_frames) + 8 + l2 + l2 / 512 + 2 + m2p + m2p / 512 + 2 +
-	       nr_vcpus * (6 + MON_STACK_SIZE / PAGE_SIZE);
+	return resident_heap_frames(nr_frames) + ring3_heap_frames(nr_frames, nr_vcpus) + 8 + l2 +
+	       l2 / 512 + 2 + m2p + m2p / 512 + 2 + nr_vcpus * (6 + MON_STACK_SIZE / PAGE_SIZE);
+}
+
+void monitor_set_gate(struct monitor *m, unsigned vector, const uint8_t *label)
+{
+	uint64_t *gate = (uint64_t *)frame_ptr(m->domain, m->idt_mfn) + 2 * vector;
+	uint64_t va = monitor_va(label);
+
+	/* All of the image is in one part of 4 GiB. */
+	__atomic_store_n(&gate[0],
+			 (gate[0] & ~0xffff00000000ffffUL) | (va & 0xffff) |
+				 (va >> 16 & 0xffff) << 48,
+			 __ATOMIC_SEQ_CST);
 }
 
 int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot)

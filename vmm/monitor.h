@@ -8,10 +8,12 @@
 #include "vmm/monitor_layout.h"
 
 struct resident; /* vmm/resident/resident.h */
+struct ring3;	 /* vmm/resident/ring3.h */
 
 struct monitor {
 	struct domain *domain;
-	struct resident *resident; /* NULL: everything is forwarded */
+	struct resident *resident; /* at CPL 0; */
+	struct ring3 *ring3;	   /* or at CPL 3; both NULL: everything is forwarded */
 	uint64_t idt_mfn;
 	uint64_t *direct;	      /* an L2 entry for each 2 MiB of machine memory */
 	uint64_t vcpu_mfn[MAX_VCPUS]; /* first frame of the vcpu's area, contiguous */
@@ -24,6 +26,10 @@ uint64_t monitor_heap_frames(uint64_t nr_frames, unsigned nr_vcpus);
 /* Builds everything in d's heap and sets d->xen_l4[], d->m2p_va. m2p_slot:
  * MON_SLOT_M2P, or MON_SLOT_M2P_LOW. 0 or -ENOMEM. */
 int monitor_create(struct monitor *m, struct domain *d, unsigned m2p_slot);
+
+/* Exception `vector` leads to this label of the image. By one thread at a
+ * time; on hosts that read the table at each exception (those that interpret CPL 0) at any time. */
+void monitor_set_gate(struct monitor *m, unsigned vector, const uint8_t *label);
 
 /* Shows the guest the part of the M2P with this address, which it touched: true when it may
  * look again. domain.lock. */

@@ -84,6 +84,7 @@ monitor_op_iretq:
 monitor_ops_end:
 
 #include "vmm/resident/entry.inc.S"
+#include "vmm/resident/ring3_gate.inc.S"
 
 	.globl monitor_image_end
 monitor_image_end:

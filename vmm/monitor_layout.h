@@ -13,8 +13,8 @@
 #define MON_PORT_SYSCALL32 0xc1
 #define MON_PORT_DONE	   0xc2 /* a list of operations is finished */
 /* Of the resident monitor (vmm/resident). */
-#define MON_PORT_CALL 0xc3 /* it asks for something */
-#define MON_PORT_FILL 0xc4 /* page fault of its own */
+#define MON_PORT_CALL  0xc3 /* it asks for something */
+#define MON_PORT_FILL  0xc4 /* page fault of its own */
 #define MON_PORT_EVENT 0xc8 /* EVTCHNOP_send on the event-channel port in eax: KVM does it */
 
 #define MON_SLOT_M2P	   256
@@ -35,6 +35,8 @@
 #define MON_TSS 0xe040
 #define MON_LDT 0xe050
 
+#define MON_TRAP_STUB_SIZE 4
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
@@ -50,6 +52,8 @@
 #define MON_IST_OFFSET	 0x21000UL /* 1 page a stack: IST 1..3 */
 #define MON_STACK_OFFSET 0x30000UL
 #define MON_STACK_SIZE	 0x10000UL
+/* Behind it are words of the resident monitor at CPL 3 (ring3_area.h). */
+#define MON_STACK_TOP (MON_STACK_OFFSET + MON_STACK_SIZE - 0x100)
 
 /* The image (monitor_image.S), position independent, and its entry points in it. */
 extern const uint8_t monitor_image[], monitor_image_end[];
@@ -58,7 +62,6 @@ extern const uint8_t monitor_lstar[], monitor_cstar[];
 extern const uint8_t monitor_ops[], monitor_ops_end[];
 extern const uint8_t monitor_op_touch[], monitor_op_invlpg[], monitor_op_cr3[], monitor_op_exit[],
 	monitor_op_iret[], monitor_op_iretq[];
-#define MON_TRAP_STUB_SIZE 4
 /* vmm/resident/entry.inc.S */
 extern const uint8_t monitor_res_syscall[], monitor_res_page_fault[], monitor_res_protection[],
 	monitor_res_leave[], monitor_res_iretq[], monitor_res_leave_sysret[], monitor_res_sysretq[],

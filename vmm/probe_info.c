@@ -6,6 +6,7 @@
 
 #include "vmm/probe.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 #include "vmm/vmm.h"
 
 static const char *yes(bool b)
@@ -49,12 +50,15 @@ int host_info_print(FILE *out)
 		h->vmcall ? "vmcall in hypercall pages (KVM_CAP_XEN_HVM hands it over); raw "
 			    "syscall too"
 			  : "syscall: this KVM does not hand vmcall to programs");
-	if (resident_refusal(h))
-		fprintf(out, "monitor         forward: %s\n", resident_refusal(h));
+	if (!resident_refusal(h))
+		fprintf(out, "monitor         resident: its handlers run at CPL 0\n");
+	else if (!ring3_refusal(h))
+		fprintf(out, "monitor         resident: its handlers run at CPL 3, for this KVM "
+			     "interprets "
+			     "CPL 0\n");
 	else
-		fprintf(out, "monitor         %s\n",
-			RESIDENT_BY_ITSELF ? "resident: its handlers run at CPL 0"
-					   : "forward; resident on request");
+		fprintf(out, "monitor         forward: %s\n",
+			h->syscall_faults ? ring3_refusal(h) : resident_refusal(h));
 	machine_destroy(&m);
 	return EXIT_OK;
 }

@@ -22,6 +22,7 @@
 #include "vmm/control/cpu_list.h"
 #include "vmm/io_space.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 #include "vmm/inspect/watch.h"
 #include "vmm/run_internal.h"
 
@@ -39,6 +40,27 @@ static void random_handle(xen_domain_handle_t h)
 	}
 	h[6] = (h[6] & 0x0f) | 0x40; /* RFC 4122: version 4, variant 1 */
 	h[8] = (h[8] & 0x3f) | 0x80;
+}
+
+/* Where CPL 0 is native the resident monitor is there, else at CPL 3. */
+static int place_resident(struct run *r, enum monitor_strength choice)
+{
+	struct machine *m = &r->machine;
+	struct monitor *mon = &r->guest.monitor;
+	const char *refusal = resident_refusal(&m->host);
+
+	if (choice == MONITOR_FORWARD)
+		return 0;
+	if (!refusal)
+		return resident_create(m, mon, &r->err);
+	if (!ring3_refusal(&m->host))
+		return ring3_create(m, mon, &r->err);
+	if (m->host.syscall_faults)
+		refusal = ring3_refusal(&m->host);
+	return choice == MONITOR_AUTO
+		       ? 0
+		       : error_set(&r->err, -EINVAL, "--monitor=resident: %s; use --monitor=auto",
+				   refusal);
 }
 
 static int create_domain(struct run *r)
@@ -104,13 +126,8 @@ static int create_domain(struct run *r)
 			    m->host.slot256_usable ? MON_SLOT_M2P : MON_SLOT_M2P_LOW);
 	if (rc)
 		return error_set(&r->err, rc, "cannot place the monitor: %s", strerror(-rc));
-	if (o->monitor == MONITOR_RESIDENT && resident_refusal(&m->host))
-		return error_set(&r->err, -EINVAL, "--monitor=resident: %s; use --monitor=auto",
-				 resident_refusal(&m->host));
-	bool resident =
-		o->monitor == MONITOR_RESIDENT ||
-		(o->monitor == MONITOR_AUTO && RESIDENT_BY_ITSELF && !resident_refusal(&m->host));
-	if (resident && (rc = resident_create(m, &g->monitor, &r->err)))
+	rc = place_resident(r, o->monitor);
+	if (rc)
 		return rc;
 	clock_start(&g->clock, m->host.tsc_khz, m->host.tsc_offset);
 	g->clock.is_virtual = o->virtual_time;
@@ -383,6 +400,7 @@ static void clean_up(struct run *r)
 	if (g->domain)
 		free(g->domain->deferred);
 	resident_destroy(&g->monitor);
+	ring3_destroy(&g->monitor);
 	if (g->domain)
 		domain_destroy(g->domain);
 	if (r->have_kernel)

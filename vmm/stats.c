@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 #include "vmm/report.h"
 #include "vmm/stats.h"
 #include "vmm/trace/trace.h"
@@ -44,8 +45,11 @@ static void collect(const struct guest *g, struct counts *n)
 {
 	memset(n, 0, sizeof(*n));
 	n->grants = report_grants(NULL, g->domain);
-	n->has_resident = g->monitor.resident;
-	resident_count(&g->monitor, &n->resident);
+	n->has_resident = g->monitor.resident || g->monitor.ring3;
+	if (g->monitor.ring3)
+		ring3_count(&g->monitor, &n->resident);
+	else
+		resident_count(&g->monitor, &n->resident);
 	for (unsigned i = 0; i < g->domain->nr_vcpus; i++) {
 		const struct cpu *c = g->cpu[i];
 		for (unsigned k = 0; k < NR_CPU_EXITS; k++)

@@ -13,6 +13,7 @@
 #include "vmm/stats.h"
 #include "vmm/resident/area.h"
 #include "vmm/resident/resident.h"
+#include "vmm/resident/ring3.h"
 #include "vmm/vcpu.h"
 
 static __thread struct vcpu *current;
@@ -76,7 +77,7 @@ static uint64_t expected_deadline(struct cpu *c)
 	 * quite even. Who comes a little later is in time for more of them. */
 	uint64_t next = c->timer_fired + c->timer_gap + RES_TIMER_SLOP / 2;
 
-	if (!c->timer_ahead || !resident_is_on(c) || c->timer_gap < AHEAD_MIN ||
+	if (!c->timer_ahead || !(resident_is_on(c) || ring3_is_on(c)) || c->timer_gap < AHEAD_MIN ||
 	    c->timer_gap > AHEAD_MAX || next <= c->vcpu->domain->ops->system_time(c->vcpu->domain))
 		c->timer_ahead = false;
 	return c->timer_ahead ? next : 0;
@@ -309,7 +310,11 @@ static void handle_exit(struct cpu *c, const struct cpu_exit *x)
 		}
 		break;
 	case CPU_EXIT_FATAL:
-		host_failed(c, x->text);
+		/* A guest that can write to the monitor can bring KVM to anything. */
+		if (ring3_is_on(c) && !x->error_code)
+			domain_crash(v->domain, "vcpu %u: %s", v->id, x->text);
+		else
+			host_failed(c, x->text);
 		break;
 	default:
 		break;
@@ -408,8 +413,10 @@ void *vcpu_thread(void *arg)
 		arm_timer(c);
 		if (c->stepping)
 			debugger_enter(atomic_load(&g->debugger), c);
-		resident_prepare(c, !g->clock.is_virtual && !c->stepping &&
-					    !atomic_load(&g->debugger));
+		bool inside = !g->clock.is_virtual && !c->stepping && !atomic_load(&g->debugger);
+		resident_prepare(c, inside);
+		if (ring3_is_on(c))
+			ring3_prepare(c, inside);
 		uint64_t entered = g->clock.is_virtual ? cpu_time() : 0;
 		if (!entry_faults(c, &x))
 			cpu_enter(c, &x);

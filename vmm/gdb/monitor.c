@@ -86,12 +86,13 @@ static void show_frame(struct gdb_server *s, const char *args, FILE *out)
 	}
 	domain_lock(d);
 	const struct page_info *p = &d->pages[mfn];
+	unsigned type = __atomic_load_n(&p->type, __ATOMIC_RELAXED);
 	fprintf(out, "frame 0x%llx: %s, %u references, %s %u times%s%s", (unsigned long long)mfn,
 		p->flags & PG_FREE     ? "nobody's"
 		: p->flags & PG_SHARED ? "Xen's, shared with the guest"
 		: mfn >= d->nr_ram     ? "Xen's"
 				       : "the guest's",
-		p->refs, p->type <= PGT_WRITABLE ? types[p->type] : "?", p->type_count,
+		p->refs, type <= PGT_WRITABLE ? types[type] : "?", p->type_count,
 		p->flags & PG_PINNED ? ", pinned" : "",
 		p->flags & PG_GIVEN_BACK ? ", given back" : "");
 	if (mfn < d->nr_m2p)

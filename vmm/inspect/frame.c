@@ -138,8 +138,10 @@ static bool of_tables(struct domain *d, uint64_t mfn, json_t *all)
 		for (uint64_t i = at; i < at + SCAN_FRAMES && i < d->ram_used; i++) {
 			const struct page_info *p = &d->pages[i];
 
-			if (p->type_count && p->type >= PGT_L1 && p->type <= PGT_L4)
-				of_table(d, i, p->type, mfn, all);
+			unsigned type = __atomic_load_n(&p->type, __ATOMIC_RELAXED);
+
+			if (p->type_count && type >= PGT_L1 && type <= PGT_L4 && frame_ptr(d, i))
+				of_table(d, i, type, mfn, all);
 		}
 		domain_unlock(d);
 		if (now_ns() - start > SCAN_NS)

@@ -10,7 +10,9 @@ static const char *type_name(const struct page_info *p)
 		[PGT_WRITABLE] = "writable",
 	};
 
-	return p->type < sizeof(names) / sizeof(names[0]) ? names[p->type] : "?";
+	unsigned type = __atomic_load_n(&p->type, __ATOMIC_RELAXED);
+
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
 
 static const char *owner(const struct domain *d, uint64_t mfn)

@@ -67,6 +67,11 @@ enum resident_call {
 	NR_RES_CALLS
 };
 
+/* What was handled inside the guest. */
+struct resident_counts {
+	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
+};
+
 struct resident_area {
 	uint64_t scratch;   /* the guest's rsp at `syscall` */
 	uint64_t stack_top; /* the monitor's stack */
@@ -84,8 +89,7 @@ struct resident_area {
 	uint64_t cr3;	/* while a handler runs: what is loaded */
 	uint64_t copy;	/* monitor_res_copy() */
 	uint64_t call, arg[4], result;
-	/* Statistics: handled here. */
-	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
+	struct resident_counts count;
 };
 
 #define RES_AT(field, offset) \

@@ -130,21 +130,12 @@ struct resident_area *resident_cpu_area(const struct cpu *c)
 	return monitor_vcpu_ptr(c->monitor, c->vcpu->id, MON_RESIDENT_OFFSET);
 }
 
-static void set_gate(struct monitor *mon, unsigned vector, const uint8_t *label)
-{
-	uint64_t *gate = (uint64_t *)frame_ptr(mon->domain, mon->idt_mfn) + 2 * vector;
-	uint64_t va = monitor_va(label);
-
-	gate[0] = (gate[0] & ~0xffff00000000ffffUL) | (va & 0xffff) | (va >> 16 & 0xffff) << 48;
-	gate[1] = va >> 32;
-}
-
 static void fill_area(struct resident *r, struct vcpu *v)
 {
 	struct resident_area *a = monitor_vcpu_ptr(r->monitor, v->id, MON_RESIDENT_OFFSET);
 
 	*a = (struct resident_area){
-		.stack_top = monitor_vcpu_va(v->id, MON_STACK_OFFSET + MON_STACK_SIZE),
+		.stack_top = monitor_vcpu_va(v->id, MON_STACK_TOP),
 		.entry = in_window((void *)in_guest_resident_entry),
 		.self = monitor_vcpu_va(v->id, MON_RESIDENT_OFFSET),
 		.clock = &domain_guest(v->domain)->clock,
@@ -184,10 +175,11 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 	r->chunk_limit = 1UL << m->address_bits;
 	for_each_vcpu (d, v)
 		fill_area(r, v);
-	set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
-	set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
-	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->evtchn) || !is_reached(r, d->vcpu[0]) ||
-	    !is_reached(r, d->memory) || !is_reached(r, d->memory + m->memory_size - 1))
+	monitor_set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
+	monitor_set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
+	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->evtchn) ||
+	    !is_reached(r, d->vcpu[0]) || !is_reached(r, d->memory) ||
+	    !is_reached(r, d->memory + m->memory_size - 1))
 		return error_set(err, -EINVAL,
 				 "the resident monitor does not reach our memory, "
 				 "which is spread too widely: use --monitor=forward");
@@ -269,7 +261,7 @@ bool resident_fill(struct cpu *c, uint64_t addr)
 	pthread_mutex_lock(&r->lock);
 	bool ok = fill(r, addr);
 	pthread_mutex_unlock(&r->lock);
-	resident_cpu_area(c)->fills++;
+	resident_cpu_area(c)->count.fills++;
 	/* A signal that came while we were here stops no KVM_RUN. */
 	if (c->signalled)
 		resident_cpu_area(c)->kick = 1;
@@ -289,7 +281,7 @@ static void *on_stack(const struct cpu *c, uint64_t va)
 {
 	uint64_t offset = va - monitor_vcpu_va(c->vcpu->id, 0);
 
-	if (offset < MON_STACK_OFFSET || offset >= MON_STACK_OFFSET + MON_STACK_SIZE)
+	if (offset < MON_STACK_OFFSET || offset >= MON_STACK_TOP)
 		return NULL;
 	return monitor_vcpu_ptr(c->monitor, c->vcpu->id, offset);
 }
@@ -403,6 +395,18 @@ bool resident_interrupted(struct cpu *c)
 	return false;
 }
 
+void resident_counts_add(struct resident_counts *to, const struct resident_counts *n)
+{
+	to->syscalls += n->syscalls;
+	to->hypercalls += n->hypercalls;
+	to->page_faults += n->page_faults;
+	to->pt_writes += n->pt_writes;
+	to->privileged += n->privileged;
+	to->forwarded += n->forwarded;
+	to->calls += n->calls;
+	to->fills += n->fills;
+}
+
 void resident_count(const struct monitor *mon, struct resident_counts *n)
 {
 	struct vcpu *v;
@@ -413,13 +417,6 @@ void resident_count(const struct monitor *mon, struct resident_counts *n)
 	for_each_vcpu (mon->domain, v) {
 		const struct resident_area *a = monitor_vcpu_ptr(mon, v->id, MON_RESIDENT_OFFSET);
 
-		n->syscalls += a->syscalls;
-		n->hypercalls += a->hypercalls;
-		n->page_faults += a->page_faults;
-		n->pt_writes += a->pt_writes;
-		n->privileged += a->privileged;
-		n->forwarded += a->forwarded;
-		n->calls += a->calls;
-		n->fills += a->fills;
+		resident_counts_add(n, &a->count);
 	}
 }

@@ -9,6 +9,7 @@
 
 #include "vmm/cpu.h"
 #include "vmm/error.h"
+#include "vmm/resident/area.h"
 
 struct resident;
 
@@ -18,8 +19,6 @@ uint64_t resident_heap_frames(uint64_t nr_frames);
  * set. 0 or a negative errno with a sentence. */
 int resident_create(struct machine *m, struct monitor *mon, struct error *err);
 void resident_destroy(struct monitor *mon);
-/* --monitor=auto chooses it where it can be had. */
-#define RESIDENT_BY_ITSELF true
 /* NULL when this KVM can have it, else why not. */
 const char *resident_refusal(const struct host_features *h);
 
@@ -39,10 +38,8 @@ bool resident_fill(struct cpu *c, uint64_t addr);
  * guest, struct vcpu has its registers. */
 bool resident_interrupted(struct cpu *c);
 
-/* What was handled by all vcpus of the domain. */
-struct resident_counts {
-	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
-};
+void resident_counts_add(struct resident_counts *to, const struct resident_counts *n);
+/* By all vcpus of the domain. */
 void resident_count(const struct monitor *mon, struct resident_counts *n);
 
 #endif

@@ -1,11 +1,8 @@
 /*
- * What pvabi's handlers need inside the guest: the host's services, each an exit of the
+ * What pvabi's handlers need of their host at CPL 0 inside the guest: each service an exit of the
  * virtual machine to the function of the same name in our process (vmm/resident/resident.c,
- * which translates the pointers), and the few functions that the compiler takes for granted.
+ * which translates the pointers).
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "vmm/clock.h"
 #include "vmm/resident/guest/resident_guest.h"
 
@@ -18,7 +15,7 @@ static uint64_t call(enum resident_call nr, uint64_t a, uint64_t b, uint64_t c, 
 	r->arg[1] = b;
 	r->arg[2] = c;
 	r->arg[3] = d;
-	r->calls++;
+	r->count.calls++;
 	__asm__ volatile("outb %%al, $" XSTR(MON_PORT_CALL)::: "memory");
 	return r->result;
 }
@@ -110,6 +107,11 @@ static void shutdown(struct domain *d, unsigned reason)
 	call(RES_CALL_SHUTDOWN, reason, 0, 0, 0);
 }
 
+void resident_set_pci_address(uint32_t address)
+{
+	atomic_store(shared(resident_area()->pci_address), address);
+}
+
 struct host_ops resident_host_ops = {
 	.system_time = system_time,
 	.vcpu_kick = vcpu_kick,
@@ -142,50 +144,4 @@ void domain_log(struct domain *d, enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	call(RES_CALL_LOG, (uint64_t)fmt, (uint64_t)ap, level, 0);
 	va_end(ap);
-}
-
-/* ---- what the compiler asks for ---- */
-
-void abort(void)
-{
-	for (;;)
-		__asm__ volatile("ud2");
-}
-
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
-{
-	void *d = to;
-	size_t words = n / 8, bytes = n % 8;
-
-	/* Byte by byte is slow where the processor is emulated. */
-	__asm__ volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words)::"memory");
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(bytes)::"memory");
-	return to;
-}
-
-/* Only for pages, which do not overlap. */
-void *memmove(void *to, const void *from, size_t n)
-{
-	return memcpy(to, from, n);
-}
-
-void *memset(void *p, int c, size_t n)
-{
-	void *d = p;
-	size_t words = n / 8, bytes = n % 8;
-	uint64_t fill = (uint8_t)c * 0x0101010101010101UL;
-
-	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(fill) : "memory");
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(fill) : "memory");
-	return p;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-	const unsigned char *x = a, *y = b;
-
-	for (; n; n--, x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
 }

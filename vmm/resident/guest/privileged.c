@@ -60,8 +60,7 @@ bool resident_privileged(struct vcpu *v, const struct cpu_user_regs *f, struct p
 	}
 }
 
-void resident_privileged_do(struct vcpu *v, struct resident_area *r,
-			    const struct privileged_insn *in)
+void resident_privileged_do(struct vcpu *v, const struct privileged_insn *in)
 {
 	struct cpu_user_regs *u = &v->regs;
 
@@ -76,7 +75,7 @@ void resident_privileged_do(struct vcpu *v, struct resident_area *r,
 		u->rdx = v->gs_base_user >> 32;
 		break;
 	case OUT_EAX:
-		atomic_store(shared(r->pci_address), (uint32_t)u->rax);
+		resident_set_pci_address((uint32_t)u->rax);
 		break;
 	default:
 		break;

@@ -52,7 +52,8 @@ static bool decode(struct vcpu *v, uint64_t rip, struct insn *in)
 		;
 	if (n == 3)
 		return false;
-	lock = b[i] == 0xf0;
+	/* With one processor Linux makes its lock prefixes into a DS override. */
+	lock = b[i] == 0xf0 || b[i] == 0x3e;
 	i += lock;
 	if ((b[i] & 0xf0) == 0x40)
 		rex = b[i++];

@@ -7,6 +7,9 @@
 #include "pvabi/evtchn.h"
 #include "pvabi/hypercalls.h"
 #include "vmm/resident/guest/resident_guest.h"
+#ifdef PVABI_RING3
+#include "vmm/resident/ring3/ring3_guest.h"
+#endif
 
 /* As pvabi/vcpu_op.c. A time that is past is found by the host, whose timer is later than it. */
 static long set_singleshot_timer(struct vcpu *v, uint64_t va)
@@ -21,9 +24,8 @@ static long set_singleshot_timer(struct vcpu *v, uint64_t va)
 
 static long is_up(const struct domain *d, uint32_t id)
 {
-	return id < d->nr_vcpus
-		       ? !(atomic_load(&shared(d->vcpu[id])->pause_flags) & VPF_DOWN)
-		       : -ENOENT;
+	return id < d->nr_vcpus ? !(atomic_load(&shared(d->vcpu[id])->pause_flags) & VPF_DOWN)
+				: -ENOENT;
 }
 
 /* VCPUOP_is_up, which Linux asks at every switch of tables and, at its start, of every vcpu that
@@ -60,6 +62,36 @@ static long xen_version(struct vcpu *v, const uint64_t *args)
 	return shared(shared(v->domain)->profile)->version;
 }
 
+#ifdef PVABI_RING3
+/* EVTCHNOP_send to a backend whose eventfd KVM has. It may be closed by now, by another vcpu or
+ * by the backend: then nothing happens. */
+static bool rings(struct ring3_domain *d, evtchn_port_t port)
+{
+	return port < RING3_PORTS && atomic_load(&d->rings[port / 32]) >> port % 32 & 1;
+}
+
+static long event_channel_op(struct vcpu *v, const uint64_t *args)
+{
+	struct ring3_domain *d = (struct ring3_domain *)v->domain;
+	struct evtchn_send s;
+
+	if (guest_copy_from(v, &s, args[1], sizeof(s)))
+		return -EFAULT;
+	if (!rings(d, s.port))
+		return hypercall_continue(v, args);
+	atomic_fetch_add(&d->sent[s.port], 1);
+	ring3_send(s.port);
+	return 0;
+}
+
+static bool has_event(struct vcpu *v, int op, uint64_t va)
+{
+	struct evtchn_send s;
+
+	return op == EVTCHNOP_send && !guest_copy_from(v, &s, va, sizeof(s)) &&
+	       rings((struct ring3_domain *)v->domain, s.port);
+}
+#else
 /* EVTCHNOP_send to a backend whose eventfd KVM has. resident_has_call() saw such a port, which
  * may have another state by now: then the call is made again, and goes to the host. */
 static bool rings(const struct evtchn *chn)
@@ -93,6 +125,8 @@ static bool has_event(struct vcpu *v, int op, uint64_t va)
 	       rings(evtchn_from_port(shared(v->domain), s.port));
 }
 
+#endif
+
 #define CALL(nr, f, ...) \
 	[__HYPERVISOR_##nr] = {.name = #nr, .profiles = PROFILES_ALL, .fn = f, ##__VA_ARGS__}
 
@@ -102,23 +136,66 @@ _Alignas(4096) const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(stack_switch, hypercall_stack_switch, .flags = HC_UNLOCKED),
 	CALL(multicall, hypercall_multicall, .flags = HC_UNLOCKED),
 	CALL(update_va_mapping, hypercall_update_va_mapping),
-	CALL(set_timer_op, hypercall_set_timer_op, .flags = HC_UNLOCKED),
 	CALL(xen_version, xen_version, .flags = HC_UNLOCKED),
 	CALL(iret, hypercall_iret, .flags = HC_UNLOCKED | HC_SETS_REGS),
 	CALL(vcpu_op, vcpu_op, .flags = HC_UNLOCKED),
 	CALL(set_segment_base, hypercall_set_segment_base, .flags = HC_UNLOCKED),
 	CALL(mmuext_op, hypercall_mmuext_op),
 	CALL(event_channel_op, event_channel_op, .flags = HC_UNLOCKED),
+#ifndef PVABI_RING3
+	CALL(set_timer_op, hypercall_set_timer_op, .flags = HC_UNLOCKED),
+#endif
 };
 
-/* The guest's, which only the host loads. At each exec Linux asks for null, which it mostly is. */
-static uint16_t gs_selector(void)
+/* At each exec Linux asks for null, which the user's GS mostly is; others the host loads. Where
+ * this runs at CPL 3 no selector that is loaded can be read. */
+static bool has_segment_base(unsigned which, uint16_t sel)
 {
-	uint16_t sel;
+#ifdef PVABI_RING3
+	return true;
+#else
+	uint16_t loaded;
 
-	__asm__("movw %%gs, %0" : "=r"(sel));
-	return sel;
+	if (which != SEGBASE_GS_USER_SEL)
+		return true;
+	__asm__("movw %%gs, %0" : "=r"(loaded));
+	return !sel && !loaded;
+#endif
 }
+
+/* The M2P, and a vcpu's LDT, are the host's where only page tables are shared with it. */
+bool mmu_update_elsewhere(const struct mmu_update *req)
+{
+#ifdef PVABI_RING3
+	return (req->ptr & 7) == MMU_MACHPHYS_UPDATE;
+#else
+	return false;
+#endif
+}
+
+bool mmuext_elsewhere(const struct vcpu *v, const struct mmuext_op *op)
+{
+#ifdef PVABI_RING3
+	/* Tables that are the kernel's and user mode's at once do not have the monitor. */
+	return op->cmd == MMUEXT_SET_LDT ||
+	       (op->cmd == MMUEXT_NEW_USER_BASEPTR && op->arg1.mfn == v->guest_table) ||
+	       (op->cmd == MMUEXT_NEW_BASEPTR && op->arg1.mfn == v->guest_table_user);
+#else
+	return false;
+#endif
+}
+
+#ifdef PVABI_RING3
+static bool list_is_elsewhere(struct vcpu *v, uint64_t nr, uint64_t list)
+{
+	struct mmu_update req;
+	struct mmuext_op op;
+
+	if (nr == __HYPERVISOR_mmu_update)
+		return !guest_copy_from(v, &req, list, sizeof(req)) && mmu_update_elsewhere(&req);
+	return !guest_copy_from(v, &op, list, sizeof(op)) && mmuext_elsewhere(v, &op);
+}
+#endif
 
 static bool has(struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 {
@@ -131,8 +208,13 @@ static bool has(struct vcpu *v, uint64_t nr, uint64_t arg0, uint64_t arg1)
 		return has_vcpu_op(v, (int)arg0, (uint32_t)arg1);
 	case __HYPERVISOR_event_channel_op:
 		return has_event(v, (int)arg0, arg1);
+#ifdef PVABI_RING3
+	case __HYPERVISOR_mmu_update:
+	case __HYPERVISOR_mmuext_op:
+		return !list_is_elsewhere(v, nr, arg0);
+#endif
 	case __HYPERVISOR_set_segment_base:
-		return (unsigned)arg0 != SEGBASE_GS_USER_SEL || (!(uint16_t)arg1 && !gs_selector());
+		return has_segment_base((unsigned)arg0, (uint16_t)arg1);
 	default:
 		return true;
 	}
