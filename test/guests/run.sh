@@ -40,7 +40,7 @@ one() {
     [ -f "$dir/expected.$kind" ] && break
   done
   if [ ! -f "$dir/expected.$kind" ]; then
-    echo "not ok - ${PREFIX:-}guest $1: no expectation; see make oracle"
+    echo "not ok - ${PREFIX:+$PREFIX }guest $1: no expectation; see make oracle"
     return
   fi
   # Domain 1, as that of a user who has no other.
@@ -59,14 +59,14 @@ one() {
   done
   if [ "$got" != "$status" ]; then
     { tail -n 12 "$work/out"; head -n 12 "$work/err"; } | sed 's/^/# /'
-    echo "not ok - ${PREFIX:-}guest $1: ended with status $got, not $status"
+    echo "not ok - ${PREFIX:+$PREFIX }guest $1: ended with status $got, not $status"
   elif ! "$differ" "$work/listed" "$work/found" >"$work/wrong"; then
     sed 's/^/# /' "$work/found"
-    echo "not ok - ${PREFIX:-}guest $1: differs from expected.$kind (< expected, > here)"
+    echo "not ok - ${PREFIX:+$PREFIX }guest $1: differs from expected.$kind (< expected, > here)"
   else
     n=$(wc -l <"$work/expected")
     l=$(wc -l <"$work/listed")
-    echo "ok - ${PREFIX:-}guest $1: $n facts ($kind), $l listed differences"
+    echo "ok - ${PREFIX:+$PREFIX }guest $1: $n facts ($kind), $l listed differences"
   fi
 }
 

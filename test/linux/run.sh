@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Boots unmodified Debian kernels and tests from inside: run.sh smoke|quick|matrix [RUNS]
+# MONITOR=forward: with that monitor; it is in the tests' names.
 # Prints TAP. Without /dev/kvm the boots are skipped with that reason.
 set -u
 cd "$(dirname "$0")/../.."
@@ -31,12 +32,14 @@ ramdisk() { # NAME: the ramdisk whose /cmd is stdin
   echo "$work/$1.gz"
 }
 
+with=${MONITOR:+$MONITOR: } # for the names
+
 verdict() { # STATUS NAME [LOG]
   if [ "$1" = 0 ]; then
-    echo "ok - $2"
+    echo "ok - $with$2"
   else
     [ -n "${3:-}" ] && tail -n 40 "$3" | sed 's/^/# /'
-    echo "not ok - $2"
+    echo "not ok - $with$2"
   fi
 }
 
@@ -44,7 +47,7 @@ verdict() { # STATUS NAME [LOG]
 boot() {
   local log=$1 pid status=124 deadline=$((SECONDS + limit))
   shift
-  "$xenolith" run "$@" </dev/null >"$log" 2>&1 &
+  "$xenolith" run --monitor="${MONITOR:-auto}" "$@" </dev/null >"$log" 2>&1 &
   pid=$!
   while [ $SECONDS -lt $deadline ]; do
     kill -0 $pid 2>/dev/null || { wait $pid; return $?; }
@@ -61,12 +64,12 @@ suite() {
   shift 2
   boot "$work/log" --ramdisk "$suite_rd" --cmdline "console=hvc0 quiet oops=panic" "$@" "$k"
   status=$?
-  tr -d '\r' <"$work/log" | grep -aE '^(ok|not ok) - ' | sed -E "s/^(ok|not ok) - /\1 - $name: /"
+  tr -d '\r' <"$work/log" | grep -aE '^(ok|not ok) - ' | sed -E "s/^(ok|not ok) - /\1 - $with$name: /"
   if [ $status != 0 ] || ! grep -qa 'guest tests done' "$work/log"; then
     tail -n 60 "$work/log" | sed 's/^/# /'
-    echo "not ok - $name: status $status, or the tests did not end"
+    echo "not ok - $with$name: status $status, or the tests did not end"
   else
-    echo "ok - $name: ends with status 0"
+    echo "ok - $with$name: ends with status 0"
   fi
   tr -d '\r' <"$work/log" | sed -n 's/^LOG: //p' | grep -aE "$bad_log" | grep -avE "$known_log" >"$work/bad"
   verdict "$([ -s "$work/bad" ]; echo $((!$?)))" "$name: nothing bad in the guest's log" "$work/bad"

@@ -297,6 +297,41 @@ START_TEST(the_boot_tables_are_pinned)
 }
 END_TEST
 
+/* page_info as only a guest that can write to it makes it (mm.h): the domain ends, and nothing
+ * else. */
+START_TEST(a_chain_that_xen_never_makes_ends_the_domain)
+{
+	enum { LENGTH = 1000 };
+	uint64_t first = test_frame(t), last = first;
+
+	for (unsigned i = 0; i < LENGTH; i++) {
+		uint64_t next = test_frame(t);
+
+		t->d->pages[last] = (struct page_info){
+			.refs = 1, .type = PGT_L3, .type_count = 1, .linear_in = 1, .linear_out = 1};
+		mm_table(t, last)[0] = entry(next, LEAF);
+		last = next;
+	}
+	t->d->pages[last] = (struct page_info){.refs = 1, .type = PGT_L3, .type_count = 1};
+	mm_put_page_and_type(t->d, first);
+	ck_assert(t->d->is_shut_down);
+	ck_assert_str_eq(t->d->crash_reason, "page types are not what Xen made them");
+	ck_assert_uint_eq(mm_page(t, last)->type_count, 1);
+}
+END_TEST
+
+START_TEST(the_hole_is_never_the_guests)
+{
+	struct test_domain *h = test_domain_with_hole(512, 300, 200, 100);
+
+	h->d->pages[250].flags = 0; /* not PG_FREE any more */
+	ck_assert(!mm_page_of_guest(h->d, 250));
+	ck_assert(mm_page_of_guest(h->d, 199));
+	ck_assert_int_eq(mm_get_page_and_type(h->d, 250, PGT_L1), -EINVAL);
+	test_domain_free(h);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -314,6 +349,8 @@ int main(void)
 		a_writable_entry_of_its_own_table,
 		a_linear_entry_never_becomes_writable,
 		the_boot_tables_are_pinned,
+		a_chain_that_xen_never_makes_ends_the_domain,
+		the_hole_is_never_the_guests,
 	};
 
 	return RUN_TESTS("mm_types", setup, teardown, tests);

@@ -94,6 +94,29 @@ START_TEST(kernels_tables_show_the_m2p)
 }
 END_TEST
 
+/* What of Xen's slots is the kernel's, as the resident monitor at CPL 3, user mode's tables show to
+ * CPL 0 only. */
+START_TEST(users_tables_hide_what_is_the_kernels)
+{
+	struct vcpu *v = t->d->vcpu[0];
+	uint64_t val = entry(t->d->m2p_mfn, DIR);
+
+	t->d->xen_l4[14] = t->d->xen_l4[13] = val;
+	t->d->kernel_slots = 1u << 14;
+	ck_assert_int_eq(mm_ext(t, MMUEXT_PIN_L4_TABLE, c.l4, 0), 0);
+	ck_assert_uint_eq(mm_table(t, c.l4)[XEN_L4_FIRST + 14], val);
+	ck_assert_int_eq(mm_ext(t, MMUEXT_NEW_USER_BASEPTR, c.l4, 0), 0);
+	ck_assert_uint_eq(mm_table(t, c.l4)[XEN_L4_FIRST + 14], val & ~PTE_US);
+	ck_assert_uint_eq(mm_table(t, c.l4)[XEN_L4_FIRST + 13], val);
+	/* Shadow paging must be told. */
+	ck_assert_uint_eq(t->pte_overwritten_maddr, maddr(c.l4, XEN_L4_FIRST + 14));
+	v->guest_table = 0;
+	ck_assert_int_eq(mm_new_baseptr(v, c.l4), 0);
+	ck_assert_uint_eq(mm_table(t, c.l4)[XEN_L4_FIRST + 14], val);
+	v->guest_table = t->l4;
+}
+END_TEST
+
 START_TEST(what_there_is_not)
 {
 	ck_assert_int_eq(mm_ext(t, 77, 0, 0), -ENOSYS);
@@ -227,6 +250,7 @@ int main(void)
 		base_pointers,
 		a_base_pointer_holds_its_table,
 		kernels_tables_show_the_m2p,
+		users_tables_hide_what_is_the_kernels,
 		what_there_is_not,
 		the_ldt,
 		flushes,

@@ -5,7 +5,8 @@
  * for ever, watchdogs. The guest may still ruin itself (it can replace its own page
  * tables); whoever runs it looks at the program that serves it.
  *
- * The command line: seed=N calls=N (for each vcpu).
+ * The command line: seed=N calls=N (for each vcpu) scribble=N (before one of N calls or lists
+ * something is written to where the monitor may be; 0: never).
  */
 #include "guests/lib/guest.h"
 
@@ -22,7 +23,7 @@ struct fuzzer {
 
 static struct fuzzer fuzzers[GUEST_VCPUS];
 static uint8_t *scratch[SCRATCH]; /* pages that may become anything */
-static uint64_t seed = 1, nr_calls = 20000;
+static uint64_t seed = 1, nr_calls = 20000, scribble_rate;
 
 static uint64_t rnd(struct fuzzer *f)
 {
@@ -195,6 +196,47 @@ static void shape(struct fuzzer *f, struct multicall_entry *c)
 	} while (left_out(c));
 }
 
+/* Where the resident monitor has what the kernel can reach, on hosts where it is at CPL 3
+ * (vmm/resident/ring3_area.h): its image, the domain, vcpus, page_info, all of machine memory.
+ * Elsewhere these are faults. */
+static uint64_t *monitor_word(struct fuzzer *f)
+{
+	static const struct {
+		uint64_t start, size;
+	} parts[] = {
+		{0xffff870000000000, 0xa000},	 /* code */
+		{0xffff870010000000, 0x3000},	 /* struct domain */
+		{0xffff870020001000, 0x80},	 /* a vcpu's area */
+		{0xffff870020003f00, 0x100},	 /* its gates' words */
+		{0xffff870020007e00, 0x200},	 /* its stack */
+		{0xffff870020008000, 0x3000},	 /* struct vcpu */
+		{0xffff870040000000, 0x40000},	 /* page_info of RAM */
+		{0xffff870040040000, 0x10000},	 /* and of the heap */
+		{0xffff830000000000, 0x4000000}, /* RAM */
+		{0xffff830004000000, 0x1000000}, /* the heap, with the monitor at CPL 0 */
+	};
+	unsigned i = below(f, ARRAY_SIZE(parts));
+	uint64_t va = parts[i].start + 8 * below(f, parts[i].size / 8);
+
+	if (i >= 2 && i <= 5)
+		va += below(f, GUEST_VCPUS) * 0x20000;
+	return (uint64_t *)va;
+}
+
+static void store(void *arg)
+{
+	uint64_t *const *what = arg;
+
+	*(volatile uint64_t *)what[0] = (uint64_t)what[1];
+}
+
+static void scribble(struct fuzzer *f)
+{
+	uint64_t *what[2] = {monitor_word(f), (uint64_t *)word(f)};
+
+	trap_of(store, what);
+}
+
 static void fuzz(void *arg)
 {
 	struct fuzzer *f = arg;
@@ -202,6 +244,8 @@ static void fuzz(void *arg)
 	for (uint64_t n = 0; n < nr_calls;) {
 		if (below(f, 8) == 0)
 			new_block(f);
+		if (scribble_rate && below(f, scribble_rate) == 0)
+			scribble(f);
 		if (below(f, 16) == 0) {
 			struct multicall_entry *c = &f->calls[0];
 
@@ -238,6 +282,7 @@ void guest_main(void)
 {
 	seed = option("seed=", seed);
 	nr_calls = option("calls=", nr_calls);
+	scribble_rate = option("scribble=", 0);
 	for (unsigned i = 0; i < SCRATCH; i++)
 		scratch[i] = page_alloc();
 	for (unsigned v = 0; v < GUEST_VCPUS; v++)
