@@ -51,7 +51,7 @@ int run_check_file(const char *what, const char *path, struct error *err);
 	 .parse = run_option_p2m}, \
 	{.name = "monitor", \
 	 .arg = "KIND", \
-	 .help = "where hypercalls are handled: auto (default), forward", \
+	 .help = "where hypercalls are handled: auto (default), forward,\nresident", \
 	 .parse = run_option_monitor}, \
 	{.name = "gate", \
 	 .arg = "KIND", \
