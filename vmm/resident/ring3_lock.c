@@ -4,9 +4,12 @@
  */
 #include "vmm/futex.h"
 #include "vmm/resident/ring3_internal.h"
+#include "vmm/stats.h"
 
 #define LOCK_WAIT_MS 100
-#define LOCK_WAITS   100
+/* By then whoever has it never gives it back: a handler is done in a fraction of a second, also
+ * on a host that is busy. */
+#define LOCK_LIMIT_NS 10000000000
 
 void ring3_lock_wait(_Atomic uint32_t *word, uint32_t val)
 {
@@ -43,7 +46,7 @@ void ring3_lock(struct domain *d)
 		read_tlb_times(r, d);
 		return;
 	}
-	for (unsigned i = 0; i < LOCK_WAITS; i++) {
+	for (uint64_t from = stats_now(); stats_now() - from < LOCK_LIMIT_NS;) {
 		if (!atomic_exchange(word, 2)) {
 			read_tlb_times(r, d);
 			return;

@@ -123,17 +123,34 @@ static void show_memory(struct ring3 *r)
 		r->monitor->direct[a / SUPERPAGE] = a | DATA_FLAGS | PTE_PSE;
 }
 
+/* What the handlers need, and nothing that the guest is not to know, as our addresses. */
 static void copy_domain(struct ring3 *r)
 {
-	struct domain *d = r->monitor->domain, *to = &r->domain->domain;
+	const struct domain *d = r->monitor->domain;
+	struct domain *to = &r->domain->domain;
 
-	*to = *d;
-	memset(&to->lock, 0, sizeof(to->lock));
 	r->domain->profile = *d->profile;
-	to->profile = (void *)(RING3_DOMAIN_VA + offsetof(struct ring3_domain, profile));
-	to->memory = (void *)MON_DIRECTMAP_VA;
-	to->pages = (void *)RING3_PAGES_VA;
-	to->has_inner_lock = false;
+	r->domain->profile.name = r->domain->profile.extraversion = NULL;
+	*to = (struct domain){
+		.domid = d->domid,
+		.profile = (void *)(RING3_DOMAIN_VA + offsetof(struct ring3_domain, profile)),
+		.memory = (void *)MON_DIRECTMAP_VA,
+		.pages = (void *)RING3_PAGES_VA,
+		.nr_ram = d->nr_ram,
+		.hole_start = d->hole_start,
+		.hole_frames = d->hole_frames,
+		.low_frames = d->low_frames,
+		.heap_start = d->heap_start,
+		.nr_frames = d->nr_frames,
+		.ram_used = d->ram_used,
+		.tlb_clock = d->tlb_clock,
+		.nr_m2p = d->nr_m2p,
+		.m2p_va = d->m2p_va,
+		.vm_assist = d->vm_assist,
+		.nr_vcpus = d->nr_vcpus,
+		.kernel_slots = d->kernel_slots,
+	};
+	memcpy(to->xen_l4, d->xen_l4, sizeof(to->xen_l4));
 	for (unsigned i = 0; i < d->nr_vcpus; i++)
 		to->vcpu[i] = (void *)(ring3_block_va(i) + RING3_VCPU_OFFSET);
 }
@@ -160,8 +177,11 @@ static int create_cpu(struct ring3 *r, unsigned id, uint64_t stub_mfn)
 		.lstar = va + (uint64_t)(ring3_syscall - ring3_stub),
 		.load_cr3 = va + (uint64_t)(ring3_cr3 - ring3_stub),
 	};
-	*r->cpu[id].vcpu = *mon->domain->vcpu[id];
-	r->cpu[id].vcpu->domain = (void *)RING3_DOMAIN_VA;
+	*r->cpu[id].vcpu = (struct vcpu){
+		.id = id,
+		.domain = (void *)RING3_DOMAIN_VA,
+		.tlb_time = mon->domain->vcpu[id]->tlb_time,
+	};
 	return 0;
 }
 

@@ -101,7 +101,8 @@ static unsigned leave(struct vcpu *v, struct ring3_area *a, struct cpu_user_regs
 	if (v->fs_base != fs)
 		__asm__ volatile("wrfsbase %0" ::"r"(v->fs_base));
 	ring3_load_tables(v);
-	if (!can_load(v) || wants_timer(v, a))
+	bool timer = wants_timer(v, a);
+	if (timer || !can_load(v))
 		return R3_DONE;
 	if (v->kernel_mode)
 		return R3_RESUME;
