@@ -35,7 +35,7 @@ RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c d
 	evtchn.c guest_access.c hypercall.c iomem_permitted.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
 	mmu_update.c mmuext.c multicall.c timers.c traps.c update_va.c vcpu_state.c)
 # And at CPL 3, on hosts that interpret CPL 0: an image of its own.
-RING3_SRC := $(wildcard vmm/resident/ring3/*.c) $(addprefix vmm/resident/guest/,handle.c memory.c privileged.c pt_write.c table.c) \
+RING3_SRC := $(wildcard vmm/resident/ring3/*.c) $(addprefix vmm/resident/guest/,memory.c privileged.c pt_write.c table.c) \
 	$(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c evtchn.c guest_access.c hypercall.c iomem_permitted.c \
 	iret.c mm.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
 UNIT_SRC := $(wildcard test/unit/*_test.c)

@@ -6,6 +6,7 @@
 
 #include "pvabi/bounce.h"
 #include "pvabi/mm.h"
+#include "vmm/resident/guest/handle.h"
 #include "vmm/resident/guest/resident_guest.h"
 
 #define MSR_FS_BASE 0xc0000100

@@ -43,13 +43,6 @@ void resident_privileged_do(struct vcpu *v, const struct privileged_insn *in);
 /* What the guest last wrote to port 0xcf8. */
 void resident_set_pci_address(uint32_t address);
 
-/* handle.c: is this exception or `syscall` one that is handled here? Nothing of it was done. */
-bool resident_handles(struct vcpu *v, const struct cpu_user_regs *f, uint64_t cr2,
-		      struct privileged_insn *insn);
-/* Handles it; v's registers are in struct vcpu. False: it is not, and nothing was done. */
-bool resident_handle(struct vcpu *v, unsigned vector, uint32_t error_code, uint64_t cr2,
-		     const struct privileged_insn *insn, struct resident_counts *n);
-
 /* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
 bool resident_pt_write(struct vcpu *v, uint64_t va);
 

@@ -6,6 +6,7 @@
 
 #include "pvabi/bounce.h"
 #include "pvabi/descriptor_read.h"
+#include "vmm/resident/guest/handle.h"
 #include "vmm/resident/ring3/ring3_guest.h"
 
 #define PF_FETCH_USER 0x14u
