@@ -30,14 +30,14 @@ PVABI_SRC := $(wildcard pvabi/*.c)
 DEVICES_SRC := $(wildcard devices/*.c devices/*/*.c)
 VMM_SRC := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/*/*.c))
 VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
-# Runs inside the guest, with handlers of pvabi (vmm/resident).
-RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c \
-	evtchn.c guest_access.c hypercall.c iomem_permitted.c iret.c m2p.c mm.c mm_alloc.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c \
-	mmu_update.c mmuext.c multicall.c timers.c traps.c update_va.c vcpu_state.c)
-# And at CPL 3, on hosts that interpret CPL 0: an image of its own.
-RING3_SRC := $(wildcard vmm/resident/ring3/*.c) $(addprefix vmm/resident/guest/,memory.c privileged.c pt_write.c table.c) \
-	$(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c evtchn.c guest_access.c hypercall.c iomem_permitted.c \
-	iret.c mm.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c mmu_update.c mmuext.c multicall.c traps.c update_va.c vcpu_state.c)
+# Runs inside the guest, with handlers of pvabi (vmm/resident): at CPL 0, and, an image of its own,
+# at CPL 3 on hosts that interpret CPL 0.
+INSIDE_SRC := $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c evtchn.c guest_access.c hypercall.c \
+	iomem_permitted.c iret.c mm.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c mmu_update.c mmuext.c multicall.c \
+	traps.c update_va.c vcpu_state.c)
+RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(INSIDE_SRC) $(addprefix pvabi/,m2p.c mm_alloc.c timers.c)
+RING3_SRC := $(wildcard vmm/resident/ring3/*.c) \
+	$(addprefix vmm/resident/guest/,memory.c privileged.c pt_write.c table.c) $(INSIDE_SRC)
 UNIT_SRC := $(wildcard test/unit/*_test.c)
 STRESS_SRC := $(wildcard test/stress/*_tsan.c)
 

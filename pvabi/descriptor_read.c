@@ -77,6 +77,13 @@ static bool good_stack(uint64_t desc)
 	       (desc & DESC_DPL) == DESC_DPL;
 }
 
+bool descriptor_is_code64(struct vcpu *v, uint16_t sel)
+{
+	uint64_t desc;
+
+	return sel == FLAT_RING3_CS64 || (descriptor_read(v, sel, &desc) && desc & DESC_L);
+}
+
 int vcpu_iret_fault(struct vcpu *v, uint32_t *error)
 {
 	const struct cpu_user_regs *r = &v->regs;

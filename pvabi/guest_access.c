@@ -144,7 +144,7 @@ static size_t page_rest(uint64_t va, size_t len)
 	return rest < len ? rest : len;
 }
 
-#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
+#ifdef PVABI_WINDOW
 /* vmm/resident/guest/ops.c: by the processor's own walk of v's tables. False: it met a fault, or
  * v is not the running vcpu. */
 bool guest_copy_directly(struct vcpu *v, void *to, const void *from, size_t n);
@@ -178,7 +178,7 @@ static int copy_from(struct domain *d, uint64_t l4, void *dst, uint64_t va, size
 
 int guest_copy_from(struct vcpu *v, void *dst, uint64_t va, size_t len)
 {
-#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
+#ifdef PVABI_WINDOW
 	if (is_direct(va, len) && guest_copy_directly(v, dst, (const void *)va, len))
 		return 0;
 #endif
@@ -212,7 +212,7 @@ static int copy_to(struct domain *d, uint64_t l4, uint64_t va, const void *src, 
 
 int guest_copy_to(struct vcpu *v, uint64_t va, const void *src, size_t len)
 {
-#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
+#ifdef PVABI_WINDOW
 	if (is_direct(va, len) && guest_copy_directly(v, (void *)va, src, len))
 		return 0;
 #endif

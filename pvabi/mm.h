@@ -167,6 +167,15 @@ static inline bool mm_breathe(struct vcpu *v, uint64_t i)
 	return !d->is_shut_down;
 }
 
+/* A batch is interrupted and goes on with the `left` elements at `list`; rest: its arguments, of
+ * which these two are set. */
+static inline long mm_continue(struct vcpu *v, uint64_t *rest, uint64_t list, uint32_t left)
+{
+	rest[0] = list;
+	rest[1] = left | MMU_UPDATE_PREEMPTED;
+	return hypercall_continue(v, rest);
+}
+
 /* mmuext.c: MMUEXT_NEW_BASEPTR, and what a mov to CR3 does. */
 int mm_new_baseptr(struct vcpu *v, uint64_t mfn);
 

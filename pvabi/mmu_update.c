@@ -130,17 +130,13 @@ long hypercall_mmu_update(struct vcpu *v, const uint64_t *args)
 	rc = owner_find(shared(v->domain), foreigndom, &o);
 	for (; !rc && i < count && mm_breathe(v, i); i++) {
 		if (i && hypercall_preempt_check(v)) {
-			rest[0] = reqs + (uint64_t)i * sizeof(req);
-			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-			rc = hypercall_continue(v, rest);
+			rc = mm_continue(v, rest, reqs + (uint64_t)i * sizeof(req), count - i);
 			break;
 		}
 		rc = guest_copy_from(v, &req, reqs + (uint64_t)i * sizeof(req), sizeof(req));
 #ifdef PVABI_RESIDENT
 		if (!rc && mmu_update_elsewhere(&req)) {
-			rest[0] = reqs + (uint64_t)i * sizeof(req);
-			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-			rc = hypercall_continue(v, rest);
+			rc = mm_continue(v, rest, reqs + (uint64_t)i * sizeof(req), count - i);
 			break;
 		}
 #endif

@@ -263,9 +263,7 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 		return foreign;
 	for (i = 0; i < count && mm_breathe(v, i); i++) {
 		if (i && hypercall_preempt_check(v)) {
-			rest[0] = list + (uint64_t)i * sizeof(op);
-			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-			rc = hypercall_continue(v, rest);
+			rc = mm_continue(v, rest, list + (uint64_t)i * sizeof(op), count - i);
 			break;
 		}
 		rc = guest_copy_from(v, &op, list + (uint64_t)i * sizeof(op), sizeof(op));
@@ -273,9 +271,7 @@ long hypercall_mmuext_op(struct vcpu *v, const uint64_t *args)
 			break;
 #ifdef PVABI_RESIDENT
 		if (mmuext_elsewhere(v, &op)) {
-			rest[0] = list + (uint64_t)i * sizeof(op);
-			rest[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-			rc = hypercall_continue(v, rest);
+			rc = mm_continue(v, rest, list + (uint64_t)i * sizeof(op), count - i);
 			break;
 		}
 #endif

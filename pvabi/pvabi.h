@@ -257,7 +257,7 @@ static inline const struct host_ops *host_of(const struct domain *d)
 
 static inline struct vcpu_info *vcpu_info_get(const struct vcpu *v)
 {
-#if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
+#ifdef PVABI_WINDOW
 	return (void *)shared_address(
 		(uintptr_t)__atomic_load_n(&v->vcpu_info.host, __ATOMIC_SEQ_CST));
 #else

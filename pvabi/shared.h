@@ -19,6 +19,10 @@
 #define RESIDENT_WINDOW_SIZE (1UL << 42)
 
 #if defined(PVABI_RESIDENT) && !defined(PVABI_RING3)
+#define PVABI_WINDOW
+#endif
+
+#ifdef PVABI_WINDOW
 #define SHARED_PTR(type)    \
 	struct {            \
 		type *host; \

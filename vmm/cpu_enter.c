@@ -23,8 +23,6 @@
 
 #define EFLAGS_FIXED 0x2UL
 #define EFLAGS_TF    0x100UL
-#define IOPL	     0x3000UL
-#define DESC_LONG    (1UL << 53)
 
 static void put_gprs(struct kvm_regs *r, const struct cpu_user_regs *u)
 {
@@ -57,7 +55,7 @@ static uint64_t lay_out(struct cpu *c, bool into_guest, uint64_t *rip)
 
 	*--p = u->ss;
 	*--p = u->rsp;
-	*--p = (u->rflags & ~IOPL) | EFLAGS_FIXED | EFLAGS_IF |
+	*--p = (u->rflags & ~EFLAGS_IOPL) | EFLAGS_FIXED | EFLAGS_IF |
 	       (into_guest && c->trap_flag ? EFLAGS_TF : 0);
 	*--p = u->cs;
 	*--p = u->rip;
@@ -190,12 +188,10 @@ static void prepare(struct cpu *c)
 static bool can_enter_directly(const struct cpu *c)
 {
 	const struct cpu_user_regs *u = &c->vcpu->regs;
-	uint64_t desc;
 
 	if (!c->machine->host.syscall_faults || c->nr_ops || c->trap_flag || !is_canonical(u->rip))
 		return false;
-	return u->cs == FLAT_RING3_CS64 ||
-	       (descriptor_read(c->vcpu, u->cs, &desc) && desc & DESC_LONG);
+	return descriptor_is_code64(c->vcpu, u->cs);
 }
 
 /* Sets KVM's registers to start the monitor on what was laid out, or to the guest's. */
@@ -208,7 +204,7 @@ static void load(struct cpu *c, bool into_guest)
 		cpu_guest_segments(c, u->cs, u->ss);
 		r->rsp = u->rsp;
 		r->rip = u->rip;
-		r->rflags = (u->rflags & ~IOPL) | EFLAGS_FIXED | EFLAGS_IF;
+		r->rflags = (u->rflags & ~EFLAGS_IOPL) | EFLAGS_FIXED | EFLAGS_IF;
 	} else {
 		uint64_t rip;
 

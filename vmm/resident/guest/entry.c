@@ -12,7 +12,6 @@
 #define MSR_FS_BASE 0xc0000100
 
 #define EFLAGS_IF 0x200UL
-#define IOPL	  0x3000UL
 #define FIXED	  0x2UL
 
 static uint64_t rdmsr(uint32_t msr)
@@ -52,7 +51,7 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t
 	uint64_t want = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user;
 
 	memcpy(f, &v->regs, FRAME_SIZE);
-	f->rflags = (f->rflags & ~IOPL) | FIXED | EFLAGS_IF;
+	f->rflags = (f->rflags & ~EFLAGS_IOPL) | FIXED | EFLAGS_IF;
 	if (want != gs)
 		wrmsr(MSR_KERNEL_GS_BASE, want);
 	if (v->fs_base != fs)

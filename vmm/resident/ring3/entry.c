@@ -10,9 +10,7 @@
 #include "vmm/resident/ring3/ring3_guest.h"
 
 #define PF_FETCH_USER 0x14u
-#define IOPL	      0x3000UL
 #define FIXED	      0x2UL
-#define DESC_LONG     (1UL << 53)
 
 /* Up to ss: the data segments are the host's to read. */
 #define FRAME_SIZE offsetof(struct cpu_user_regs, es)
@@ -65,7 +63,6 @@ static void enter(struct vcpu *v, const struct cpu_user_regs *f)
 static bool can_load(struct vcpu *v)
 {
 	const struct cpu_user_regs *r = &v->regs;
-	uint64_t desc;
 	uint32_t error;
 
 	if (r->rflags & EFLAGS_TF || !is_canonical(r->rip))
@@ -73,8 +70,7 @@ static bool can_load(struct vcpu *v)
 	if (r->cs == FLAT_RING3_CS64 && r->ss == FLAT_RING3_SS64)
 		return true;
 	/* A jump into the kernel leaves the selectors as they are. */
-	return !v->kernel_mode && vcpu_iret_fault(v, &error) < 0 &&
-	       (r->cs == FLAT_RING3_CS64 || (descriptor_read(v, r->cs, &desc) && desc & DESC_LONG));
+	return !v->kernel_mode && vcpu_iret_fault(v, &error) < 0 && descriptor_is_code64(v, r->cs);
 }
 
 /* The host must arm its timer anew. */
@@ -96,7 +92,7 @@ static unsigned leave(struct vcpu *v, struct ring3_area *a, struct cpu_user_regs
 	struct ring3_gate *g = ring3_gate();
 
 	memcpy(f, &v->regs, FRAME_SIZE);
-	f->rflags = (f->rflags & ~IOPL) | FIXED | EFLAGS_IF;
+	f->rflags = (f->rflags & ~EFLAGS_IOPL) | FIXED | EFLAGS_IF;
 	if (want != gs)
 		__asm__ volatile("wrgsbase %0" ::"r"(want));
 	if (v->fs_base != fs)
