@@ -46,6 +46,14 @@ void backend_disconnect(struct backend *b)
 	b->class->disconnect(b);
 }
 
+/* The frontend has closed. */
+static void closed(struct backend *b)
+{
+	if (b->connected && b->class->drain)
+		b->class->drain(b);
+	backend_disconnect(b);
+}
+
 static enum xenbus_state frontend_state(struct backend *b)
 {
 	uint64_t state;
@@ -120,11 +128,14 @@ static void frontend_changed(void *arg)
 			backend_set_state(b, XenbusStateReconfigured);
 		break;
 	case XenbusStateClosing:
-		backend_disconnect(b);
+		if (!b->class->serves_closing)
+			closed(b);
 		backend_set_state(b, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
+		if (state == XenbusStateClosed)
+			closed(b);
 		backend_disconnect(b);
 		backend_set_state(b, XenbusStateClosed);
 		if (b->detaching) {

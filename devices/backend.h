@@ -44,6 +44,12 @@ struct backend_class {
 	/* The frontend's keys are there: map its rings, start to serve. 0, or negative
 	 * errno after backend_error(): both sides close. */
 	int (*connect)(struct backend *b);
+	/* The frontend goes on using its rings while it is Closing: only Closed disconnects, as
+	 * with Linux's blkback. */
+	bool serves_closing;
+	/* The frontend has closed, a disconnect follows: what it published before that is to be
+	 * served first. Not when we end the connection. May be NULL. */
+	void (*drain)(struct backend *b);
 	/* Stop; give back every grant and port. Only after a connect that succeeded. */
 	void (*disconnect)(struct backend *b);
 	/* The frontend changed keys of a connected device (XenbusStateReconfiguring). False: it
@@ -75,7 +81,7 @@ struct backend {
 	struct local_watch *watch;
 	int leave_fd; /* looks whether the guest has noticed; -1: not yet */
 	unsigned leave_ticks;
-	struct {	    /* backend_fault.c */
+	struct {	      /* backend_fault.c */
 		int timer_fd; /* 0: none */
 		bool dead;
 	} fault;

@@ -103,6 +103,13 @@ static uint32_t unconsumed(struct blk_queue *q)
 	return n;
 }
 
+static bool may_take(const struct blk_queue *q)
+{
+	if (q->broken || q->barrier)
+		return false;
+	return !q->stop || (q->drain && (int32_t)(q->drain_to - q->req_cons) > 0);
+}
+
 /* Takes requests as long as there are any. True when one was taken. */
 static bool take_requests(struct blk_queue *q)
 {
@@ -110,7 +117,7 @@ static bool take_requests(struct blk_queue *q)
 	bool took = false;
 
 	__atomic_store_n(&q->waits_for_barrier, false, __ATOMIC_RELAXED);
-	while (!q->stop && !q->broken && !q->barrier && unconsumed(q)) {
+	while (may_take(q) && unconsumed(q)) {
 		blk_queue_slot(q, q->req_cons, slot);
 		int rc = blkif_parse(q->abi, slot, &q->request);
 		/* A barrier comes after all before it; it stays in the ring till then. */
@@ -177,15 +184,22 @@ static void *queue_thread(void *arg)
 {
 	struct blk_queue *q = arg;
 	struct epoll_event events[3];
+	bool stopping = false;
 	char name[32]; /* the kernel keeps 15 */
 
 	snprintf(name, 16, "%.6s queue %u", q->dev->spec.vdev, q->index % 100);
 	pthread_setname_np(pthread_self(), name);
 
-	while (!q->stop || q->in_flight) {
-		if (q->stop && q->image->ops->hurry)
+	/* One turn at least begins after the stop: the ring is not looked at without an event. */
+	while (!stopping || q->in_flight) {
+		int timeout = q->held ? blk_fault_timeout(q) : -1;
+
+		stopping = q->stop;
+		if (stopping && q->image->ops->hurry)
 			q->image->ops->hurry(q->image);
-		int n = epoll_wait(q->epoll_fd, events, 3, q->held ? blk_fault_timeout(q) : -1);
+		if (stopping && !q->in_flight)
+			timeout = 0;
+		int n = epoll_wait(q->epoll_fd, events, 3, timeout);
 
 		for (int i = 0; i < n; i++) {
 			eventfd_t count;
@@ -293,6 +307,12 @@ int blk_queue_start(struct blk_queue *q, bool persistent)
 	if (rc)
 		blk_queue_stop(q);
 	return rc;
+}
+
+void blk_queue_drain(struct blk_queue *q)
+{
+	q->drain_to = __atomic_load_n(ring_index(q, REQ_PROD), __ATOMIC_ACQUIRE);
+	q->drain = true;
 }
 
 void blk_queue_stop(struct blk_queue *q)

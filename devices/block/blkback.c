@@ -226,6 +226,14 @@ static int connect(struct backend *b)
 	return rc;
 }
 
+static void drain(struct backend *b)
+{
+	struct blkback *k = of(b);
+
+	for (unsigned i = 0; i < k->nr_queues; i++)
+		blk_queue_drain(k->queue[i]);
+}
+
 static void disconnect(struct backend *b)
 {
 	struct blkback *k = of(b);
@@ -292,6 +300,8 @@ static const struct backend_class blkback_class = {
 	.type = "vbd",
 	.publish = publish,
 	.connect = connect,
+	.serves_closing = true,
+	.drain = drain,
 	.disconnect = disconnect,
 	.destroy = destroy,
 	.inspect = blkback_inspect,

@@ -44,6 +44,8 @@ struct blk_queue {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop;
+	_Atomic bool drain; /* after the stop requests are taken up to this one */
+	uint32_t drain_to;
 	_Atomic bool broken; /* the frontend lies: no more requests are taken */
 
 	/* The thread's own. */
@@ -95,6 +97,9 @@ void blk_media_unwatch(struct blkback *k);
 
 /* blk_queue.c. 0, or negative errno: then nothing is left but q itself. */
 int blk_queue_start(struct blk_queue *q, bool persistent);
+/* The stop that follows carries out what is on the ring now, too: nobody else answers it, and a
+ * frontend that waits for the answer would do so for ever. */
+void blk_queue_drain(struct blk_queue *q);
 /* Waits for what is in flight, gives back all that is the frontend's. */
 void blk_queue_stop(struct blk_queue *q);
 /* Between the two the image may be exchanged; the frontend notices only that it waits. */

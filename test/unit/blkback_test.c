@@ -242,6 +242,8 @@ START_TEST(persistent_grants_stay)
 		ck_assert_uint_eq(front_in_use(f, ref), GTF_reading | GTF_writing);
 	}
 	front_state(f, XenbusStateClosing);
+	ck_assert_uint_eq(front_in_use(f, ref), GTF_reading | GTF_writing);
+	front_state(f, XenbusStateClosed);
 	ck_assert_uint_eq(front_in_use(f, ref), 0);
 }
 END_TEST

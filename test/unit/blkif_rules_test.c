@@ -403,7 +403,7 @@ START_TEST(slots_of_any_bytes)
 		}
 	}
 	ck_assert_uint_gt(okay, 500);
-	front_state(f, XenbusStateClosing);
+	front_state(f, XenbusStateClosed);
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_uint_eq(front_in_use(f, ref[i]), 0);
 }

@@ -50,7 +50,8 @@ struct blkfront *front_new(const char *fields)
 void front_free(struct blkfront *f)
 {
 	event_loop_stop(f->loop);
-	backend_destroy(f->backend);
+	if (f->backend)
+		backend_destroy(f->backend);
 	event_loop_destroy(f->loop);
 	xenstore_destroy(f->xs);
 	test_domain_free(f->t);

@@ -42,6 +42,7 @@ struct blkfront {
 struct blkfront *front_new(const char *fields);
 /* The same on a target of the test's: all of xl's syntax. For `xvda`. */
 struct blkfront *front_new_on(const char *spec);
+/* A test that has destroyed the backend sets f->backend to NULL. */
 void front_free(struct blkfront *f);
 /* Writes the frontend's keys and connects; ck_asserts that the backend is Connected. */
 void front_connect(struct blkfront *f, unsigned queues, unsigned order, bool persistent);
