@@ -48,6 +48,21 @@ wait_for() {
   return 1
 }
 
+# ended PID: its status; 124 when it still runs after a minute, and then it is killed.
+ended() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    kill -0 "$1" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ $i = 600 ]; then
+    kill -KILL "$1"
+    wait "$1" 2>/dev/null
+    return 124
+  fi
+  wait "$1" 2>/dev/null
+}
+
 ticks() { grep -ac '^tick' "$log"; }
 seen_since() { # LINES PATTERN: in what the guest has printed after that many lines
   tail -n "+$(($1 + 1))" "$log" | tr -d '\r' | grep -aqE -- "$2"
@@ -254,21 +269,21 @@ fails 1 "the console of domain 'first' goes to the file" console first
 x shutdown; [ $? = 2 ]; verdict $? "shutdown needs a domain"
 x shutdown -w first; verdict $? "shutdown -w"
 tr -d '\r' <"$log" | grep -qa '^asked to power off'; verdict $? "the guest was asked to power off"
-wait "${pids[0]}"; [ $? = 0 ]; verdict $? "its process ended with status 0"
+ended "${pids[0]}"; [ $? = 0 ]; verdict $? "its process ended with status 0"
 fails 2 "there is no domain 'first'" shutdown first
 start three "$work/one.gz" --console "file:$work/three.log"
 wait_for grep -aq '^tick' "$work/three.log"
 x reboot -w three; verdict $? "reboot -w"
-wait "${pids[2]}"; [ $? = 0 ] && grep -aq 'reboot: Restarting system' "$work/three.log"
+ended "${pids[2]}"; [ $? = 0 ] && grep -aq 'reboot: Restarting system' "$work/three.log"
 verdict $? "the guest rebooted"
 # A process that is stopped answers nothing.
 kill -STOP "${pids[1]}"
 timeout 60 "$xenolith" destroy -f two >"$work/got" 2>"$work/err"; verdict $? "destroy -f of a domain whose process is stopped"
-wait "${pids[1]}" 2>/dev/null; [ $? = 137 ]; verdict $? "it was killed"
+ended "${pids[1]}"; [ $? = 137 ]; verdict $? "it was killed"
 start four "$work/two.gz" --console socket --paused
 wait_for "$xenolith" domid four
 x destroy four; verdict $? "destroy"
-wait "${pids[3]}"; [ $? = 0 ]; verdict $? "the destroyed domain's process ended with status 0"
+ended "${pids[3]}"; [ $? = 0 ]; verdict $? "the destroyed domain's process ended with status 0"
 x list; [ "$(wc -l <"$work/got")" = 1 ]; verdict $? "no domain is left"
 # What was measured of KVM stays there.
 [ "$(ls -A -I .host "$XDG_RUNTIME_DIR/xenolith" | tr '\n' ' ')" = ".domid two " ]
