@@ -35,7 +35,8 @@ VMM_ASM := $(wildcard vmm/*.S vmm/*/*.S)
 INSIDE_SRC := $(addprefix pvabi/,bounce.c descriptor_read.c descriptors.c evtchn.c guest_access.c hypercall.c \
 	iomem_permitted.c iret.c mm.c mm_flush.c mm_pte.c mm_ptwr.c mm_validate.c mmu_update.c mmuext.c multicall.c \
 	traps.c update_va.c vcpu_state.c)
-RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(INSIDE_SRC) $(addprefix pvabi/,m2p.c mm_alloc.c timers.c)
+RESIDENT_SRC := $(wildcard vmm/resident/guest/*.c) $(INSIDE_SRC) $(addprefix pvabi/,evtchn_2l.c evtchn_fifo_queue.c \
+	m2p.c mm_alloc.c timers.c unblock.c)
 RING3_SRC := $(wildcard vmm/resident/ring3/*.c) \
 	$(addprefix vmm/resident/guest/,memory.c privileged.c pt_write.c table.c) $(INSIDE_SRC)
 UNIT_SRC := $(wildcard test/unit/*_test.c)

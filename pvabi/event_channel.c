@@ -187,35 +187,16 @@ static long op_close(struct vcpu *v, void *arg, const uint64_t *args)
 static int send(struct domain *d, evtchn_port_t port)
 {
 	struct evtchn *chn = evtchn_from_port(d, port);
-	struct domain *rd;
 
-	if (!chn)
-		return -EINVAL;
+	if (!chn || !evtchn_has_backend(chn))
+		return evtchn_send_within(d, port);
 	chn->sent++;
-	switch (chn->state) {
-	case ECS_INTERDOMAIN:
-		rd = chn->u.interdomain.remote;
-		if (!rd) {
-			PROBE_HIT(d, event_to_backend, port);
-			if (d->deferred && port < EVTCHN_FIFO_NR_CHANNELS) {
-				atomic_fetch_or(&d->deferred[EVTCHN_DEFERRED_WORDS + port / 64],
-						1ull << port % 64);
-				return 0;
-			}
-			chn->u.interdomain.notify(chn->u.interdomain.arg);
-			return 0;
-		}
-		port = chn->u.interdomain.remote_port;
-		evtchn_set_pending(rd->vcpu[rd->evtchn[port].notify_vcpu], port);
-		return 0;
-	case ECS_IPI:
-		evtchn_set_pending(d->vcpu[chn->notify_vcpu], port);
-		return 0;
-	case ECS_UNBOUND:
-		return 0; /* nobody there: dropped */
-	default:
-		return -EINVAL;
-	}
+	PROBE_HIT(d, event_to_backend, port);
+	if (d->deferred && port < EVTCHN_FIFO_NR_CHANNELS)
+		atomic_fetch_or(&d->deferred[EVTCHN_DEFERRED_WORDS + port / 64], 1ull << port % 64);
+	else
+		chn->u.interdomain.notify(chn->u.interdomain.arg);
+	return 0;
 }
 
 static long op_send(struct vcpu *v, void *arg, const uint64_t *args)
@@ -317,15 +298,12 @@ static long op_bind_vcpu(struct vcpu *v, void *arg, const uint64_t *args)
 static long op_unmask(struct vcpu *v, void *arg, const uint64_t *args)
 {
 	const struct evtchn_unmask *a = arg;
-	struct domain *d = v->domain;
-	struct evtchn *chn;
+	int rc;
 
-	evtchn_lock(d);
-	chn = evtchn_from_port(d, a->port);
-	if (chn && evtchn_usable(chn))
-		d->evtchn_ops->unmask(d, a->port);
-	evtchn_unlock(d);
-	return chn ? 0 : -EINVAL;
+	evtchn_lock(v->domain);
+	rc = evtchn_unmask(v->domain, a->port);
+	evtchn_unlock(v->domain);
+	return rc;
 }
 
 /* Closes every port, those of the store and the console too, and goes back to two
@@ -399,12 +377,12 @@ static long op_set_priority(struct vcpu *v, void *arg, const uint64_t *args)
 	chn = evtchn_from_port(d, a->port);
 	if (!chn)
 		rc = -EINVAL;
-	else if (!d->evtchn_ops->set_priority)
+	else if (!evtchn_ops(d)->set_priority)
 		rc = -ENOSYS;
 	else if (!evtchn_usable(chn))
 		rc = -EACCES;
 	else
-		rc = d->evtchn_ops->set_priority(d, a->port, a->priority);
+		rc = evtchn_ops(d)->set_priority(d, a->port, a->priority);
 	evtchn_unlock(d);
 	return rc;
 }

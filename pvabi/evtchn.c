@@ -21,7 +21,6 @@ int evtchn_domain_init(struct domain *d)
 	d->evtchn = calloc(EVTCHN_FIFO_NR_CHANNELS, sizeof(*d->evtchn));
 	if (!d->evtchn)
 		return -ENOMEM;
-	d->evtchn_ops = &evtchn_2l_ops;
 	d->max_evtchn_port = EVTCHN_2L_PORTS - 1;
 	d->nr_evtchns = PORTS_PER_BUCKET;
 	/* Port 0 is never given out: guests take it for "none". */
@@ -41,7 +40,7 @@ void evtchn_domain_destroy(struct domain *d)
 
 int evtchn_get_free_port(struct domain *d)
 {
-	evtchn_port_t end = d->evtchn_ops->nr_ports;
+	evtchn_port_t end = evtchn_ops(d)->nr_ports;
 
 	if (d->max_evtchn_port < end)
 		end = d->max_evtchn_port + 1;
@@ -49,7 +48,7 @@ int evtchn_get_free_port(struct domain *d)
 		if (port >= d->nr_evtchns)
 			d->nr_evtchns += PORTS_PER_BUCKET;
 		if (shared(d->evtchn)[port].state == ECS_FREE &&
-		    !(d->evtchn_ops->is_busy && d->evtchn_ops->is_busy(d, port)))
+		    !(evtchn_ops(d)->is_busy && evtchn_ops(d)->is_busy(d, port)))
 			return port;
 	}
 	return -ENOSPC;
@@ -58,8 +57,8 @@ int evtchn_get_free_port(struct domain *d)
 void evtchn_port_bound(struct domain *d, evtchn_port_t port)
 {
 	shared(d->evtchn)[port].sent = shared(d->evtchn)[port].raised = 0;
-	if (d->evtchn_ops->init)
-		d->evtchn_ops->init(d, port);
+	if (evtchn_ops(d)->init)
+		evtchn_ops(d)->init(d, port);
 }
 
 void evtchn_free_port(struct domain *d, evtchn_port_t port)
@@ -68,7 +67,7 @@ void evtchn_free_port(struct domain *d, evtchn_port_t port)
 
 	/* Else the next to have the port would start with an event. */
 	if (evtchn_usable(chn))
-		d->evtchn_ops->clear_pending(d, port);
+		evtchn_ops(d)->clear_pending(d, port);
 	chn->state = ECS_FREE;
 	chn->notify_vcpu = 0;
 }
@@ -90,7 +89,7 @@ int evtchn_close_port(struct domain *d, evtchn_port_t port)
 	} else if (evtchn_has_backend(chn)) {
 		evtchn_forget_fd(d, chn, port);
 	} else if (chn->state == ECS_INTERDOMAIN) {
-		struct domain *rd = chn->u.interdomain.remote;
+		struct domain *rd = shared(chn->u.interdomain.remote);
 		struct evtchn *rchn = &shared(rd->evtchn)[chn->u.interdomain.remote_port];
 
 		rchn->state = ECS_UNBOUND;
@@ -134,11 +133,46 @@ void evtchn_set_pending(struct vcpu *v, evtchn_port_t port)
 
 	if (!chn || !evtchn_usable(chn))
 		return;
-	PROBE_HIT(d, event_pending, port, v->id, d->evtchn_ops->is_pending(d, port),
-		  d->evtchn_ops->is_masked(d, port));
+	PROBE_HIT(d, event_pending, port, v->id, evtchn_ops(d)->is_pending(d, port),
+		  evtchn_ops(d)->is_masked(d, port));
 	if (FAULT_AT(d, event_pending, &f, port, v->id, 0, 0) && event_faulty(d, port, &f))
 		return;
-	d->evtchn_ops->set_pending(v, port);
+	evtchn_ops(d)->set_pending(v, port);
+}
+
+int evtchn_send_within(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn = evtchn_from_port(d, port);
+	struct domain *to = d;
+
+	if (!chn)
+		return -EINVAL;
+	chn->sent++;
+	switch (chn->state) {
+	case ECS_UNBOUND:
+		return 0; /* nobody there: dropped */
+	case ECS_IPI:
+		break;
+	case ECS_INTERDOMAIN:
+		to = shared(chn->u.interdomain.remote);
+		port = chn->u.interdomain.remote_port;
+		break;
+	default:
+		return -EINVAL;
+	}
+	evtchn_set_pending(shared(to->vcpu[shared(to->evtchn)[port].notify_vcpu]), port);
+	return 0;
+}
+
+int evtchn_unmask(struct domain *d, evtchn_port_t port)
+{
+	struct evtchn *chn = evtchn_from_port(d, port);
+
+	if (!chn)
+		return -EINVAL;
+	if (evtchn_usable(chn))
+		evtchn_ops(d)->unmask(d, port);
+	return 0;
 }
 
 int evtchn_port_poll(struct domain *d, evtchn_port_t port)
@@ -149,7 +183,7 @@ int evtchn_port_poll(struct domain *d, evtchn_port_t port)
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
 	if (chn && evtchn_usable(chn))
-		rc = d->evtchn_ops->is_pending(d, port);
+		rc = evtchn_ops(d)->is_pending(d, port);
 	/* The first SCHEDOP_poll (changeset c445d4a0dd76) took any port number. */
 	else if (shared(d->profile)->poll_needs_masked && port < EVTCHN_2L_PORTS)
 		rc = evtchn_2l_ops.is_pending(d, port);

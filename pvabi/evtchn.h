@@ -26,7 +26,12 @@ struct evtchn_port_ops {
 	int (*set_priority)(struct domain *d, evtchn_port_t port, unsigned priority);
 };
 
-extern const struct evtchn_port_ops evtchn_2l_ops;
+extern const struct evtchn_port_ops evtchn_2l_ops, evtchn_fifo_ops;
+
+static inline const struct evtchn_port_ops *evtchn_ops(const struct domain *d)
+{
+	return shared(d->evtchn_fifo) ? &evtchn_fifo_ops : &evtchn_2l_ops;
+}
 
 /* EVTCHNOP_init_control and EVTCHNOP_expand_array: 0 or their errors. The first
  * control block changes the domain over to FIFO events; destroying goes back to two
@@ -67,7 +72,7 @@ static inline bool evtchn_usable(const struct evtchn *chn)
 /* Marks an interdomain port as connected to a backend in our process. */
 static inline bool evtchn_has_backend(const struct evtchn *chn)
 {
-	return chn->state == ECS_INTERDOMAIN && !chn->u.interdomain.remote;
+	return chn->state == ECS_INTERDOMAIN && !shared(chn->u.interdomain.remote);
 }
 
 /* The backend has left, or the port: its eventfd is the host's no more. */
@@ -91,6 +96,10 @@ void evtchn_port_bound(struct domain *d, evtchn_port_t port);
 void evtchn_free_port(struct domain *d, evtchn_port_t port);
 /* EVTCHNOP_close for a port in any state. */
 int evtchn_close_port(struct domain *d, evtchn_port_t port);
+
+/* EVTCHNOP_send on a port behind which there is no backend, and EVTCHNOP_unmask: 0 or -EINVAL. */
+int evtchn_send_within(struct domain *d, evtchn_port_t port);
+int evtchn_unmask(struct domain *d, evtchn_port_t port);
 
 /* For SCHEDOP_poll: 1 pending, 0 not, -EINVAL no port that could be. Takes
  * evtchn_lock. */

@@ -47,8 +47,8 @@ static void select_word(struct vcpu *v, evtchn_port_t port)
  * masked port: that is what they wait for. */
 static void set_pending(struct vcpu *v, evtchn_port_t port)
 {
-	struct domain *d = v->domain;
-	struct shared_info *si = d->shared_info;
+	struct domain *d = shared(v->domain);
+	struct shared_info *si = shared(d->shared_info);
 
 	if (bit_test_and_set(si->evtchn_pending, port))
 		return;
@@ -59,26 +59,26 @@ static void set_pending(struct vcpu *v, evtchn_port_t port)
 
 static void clear_pending(struct domain *d, evtchn_port_t port)
 {
-	bit_test_and_clear(d->shared_info->evtchn_pending, port);
+	bit_test_and_clear(shared(d->shared_info)->evtchn_pending, port);
 }
 
 /* Xen: common/event_2l.c, evtchn_2l_unmask. */
 static void unmask(struct domain *d, evtchn_port_t port)
 {
-	struct shared_info *si = d->shared_info;
+	struct shared_info *si = shared(d->shared_info);
 
 	if (bit_test_and_clear(si->evtchn_mask, port) && bit_test(si->evtchn_pending, port))
-		select_word(d->vcpu[d->evtchn[port].notify_vcpu], port);
+		select_word(shared(d->vcpu[shared(d->evtchn)[port].notify_vcpu]), port);
 }
 
 static bool is_pending(const struct domain *d, evtchn_port_t port)
 {
-	return bit_test(d->shared_info->evtchn_pending, port);
+	return bit_test(shared(d->shared_info)->evtchn_pending, port);
 }
 
 static bool is_masked(const struct domain *d, evtchn_port_t port)
 {
-	return bit_test(d->shared_info->evtchn_mask, port);
+	return bit_test(shared(d->shared_info)->evtchn_mask, port);
 }
 
 const struct evtchn_port_ops evtchn_2l_ops = {

@@ -54,6 +54,6 @@ void fault_event(struct domain *d, evtchn_port_t port)
 	evtchn_lock(d);
 	chn = evtchn_from_port(d, port);
 	if (chn && evtchn_usable(chn) && chn->notify_vcpu < d->nr_vcpus)
-		d->evtchn_ops->set_pending(d->vcpu[chn->notify_vcpu], port);
+		evtchn_ops(d)->set_pending(d->vcpu[chn->notify_vcpu], port);
 	evtchn_unlock(d);
 }

@@ -168,7 +168,7 @@ int pirq_eoi(struct domain *d, unsigned pirq)
 	if (pirq >= d->nr_pirqs || !(p->permitted || p->taken || p->port))
 		return -EINVAL;
 	if (d->physdev.auto_unmask && p->port)
-		d->evtchn_ops->unmask(d, p->port);
+		evtchn_ops(d)->unmask(d, p->port);
 	acknowledge(p);
 	return 0;
 }
@@ -178,7 +178,7 @@ void pirq_unmask_all(struct domain *d)
 	for (unsigned i = 0; i < d->nr_pirqs; i++) {
 		struct pirq *p = &d->pirq[i];
 
-		if (p->in_service && p->port && !d->evtchn_ops->is_masked(d, p->port))
+		if (p->in_service && p->port && !evtchn_ops(d)->is_masked(d, p->port))
 			acknowledge(p);
 	}
 }

@@ -106,7 +106,7 @@ struct evtchn {
 		struct {
 			domid_t remote_domid;
 			evtchn_port_t remote_port;
-			struct domain *remote; /* NULL when it is a backend of ours */
+			SHARED_PTR(struct domain) remote; /* NULL when it is a backend of ours */
 			evtchn_notify_fn notify;
 			void *arg;
 			int fd; /* that notify writes to, known to host_ops.event_fd; -1 */
@@ -178,8 +178,7 @@ struct domain {
 	SHARED_PTR(struct evtchn) evtchn;
 	unsigned nr_evtchns;	       /* ports below this are valid, in use or free */
 	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
-	const struct evtchn_port_ops *evtchn_ops; /* how events are marked: evtchn.h */
-	struct evtchn_fifo *evtchn_fifo;	  /* NULL: two levels */
+	SHARED_PTR(struct evtchn_fifo) evtchn_fifo; /* NULL: two levels */
 	_Atomic uint32_t poll_mask;		  /* bit n: vcpu n is in SCHEDOP_poll */
 	/* Requests of the guest's that the host's I/O has now: backends count them here. */
 	_Atomic unsigned backend_work;

@@ -20,25 +20,6 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC_PER_SEC  1000000000ull
 
-/* Xen: common/sched/core.c, vcpu_unblock. A vcpu that is woken polls no more. The
- * flag is cleared once more after the bit in poll_mask: somebody else may be
- * waking v at the same time, and v be in its next SCHEDOP_poll already; that one
- * may end early, but must not sleep without being in poll_mask. */
-void vcpu_unblock(struct vcpu *v)
-{
-	uint32_t bit = 1u << v->id;
-
-	if (!(atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED) & VPF_BLOCKED))
-		return;
-	PROBE_HIT(v->domain, wake, v->id, atomic_load(&v->poll_evtchn) != 0);
-	if (atomic_load(&v->poll_evtchn)) {
-		atomic_store(&v->poll_evtchn, 0);
-		if (atomic_fetch_and(&v->domain->poll_mask, ~bit) & bit)
-			atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
-	}
-	host_of(v->domain)->vcpu_kick(v);
-}
-
 /* Clears what is left of a SCHEDOP_poll that was woken: its timeout, and marks
  * that two who woke v at the same time can leave. Only v's thread begins to poll
  * or block, and it does so after this. */

@@ -87,8 +87,8 @@ static void dump_events(struct guest *g)
 		if (!evtchn_usable(chn))
 			continue;
 		tell_peer(peer, sizeof(peer), chn);
-		SAY(d, "  %4u [%c%c] v%u %s", port, d->evtchn_ops->is_pending(d, port) ? 'p' : '-',
-		    d->evtchn_ops->is_masked(d, port) ? 'm' : '-', chn->notify_vcpu, peer);
+		SAY(d, "  %4u [%c%c] v%u %s", port, evtchn_ops(d)->is_pending(d, port) ? 'p' : '-',
+		    evtchn_ops(d)->is_masked(d, port) ? 'm' : '-', chn->notify_vcpu, peer);
 	}
 	evtchn_unlock(d);
 }

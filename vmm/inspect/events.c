@@ -32,8 +32,8 @@ static unsigned copy_ports(struct domain *d, struct row **rows, bool *fifo)
 			continue;
 		r->port = port;
 		r->chn = d->evtchn[port];
-		r->pending = d->evtchn_ops->is_pending(d, port);
-		r->masked = d->evtchn_ops->is_masked(d, port);
+		r->pending = evtchn_ops(d)->is_pending(d, port);
+		r->masked = evtchn_ops(d)->is_masked(d, port);
 		r->word = *fifo ? evtchn_fifo_word(d, port) : 0;
 		nr++;
 	}

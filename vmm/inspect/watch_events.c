@@ -86,7 +86,7 @@ static unsigned collect(struct domain *d, struct waiting *all, unsigned max)
 		const struct evtchn *chn = &d->evtchn[port];
 
 		if (!evtchn_usable(chn) || chn->state == ECS_UNBOUND ||
-		    !d->evtchn_ops->is_pending(d, port) || d->evtchn_ops->is_masked(d, port))
+		    !evtchn_ops(d)->is_pending(d, port) || evtchn_ops(d)->is_masked(d, port))
 			continue;
 		all[nr++] = (struct waiting){port, chn->notify_vcpu};
 	}

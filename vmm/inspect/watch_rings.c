@@ -23,8 +23,8 @@ static struct port_look look_at_port(struct domain *d, evtchn_port_t port)
 	const struct evtchn *chn = evtchn_from_port(d, port);
 	if (chn && evtchn_usable(chn)) {
 		p.known = true;
-		p.pending = d->evtchn_ops->is_pending(d, port);
-		p.masked = d->evtchn_ops->is_masked(d, port);
+		p.pending = evtchn_ops(d)->is_pending(d, port);
+		p.masked = evtchn_ops(d)->is_masked(d, port);
 		p.sent = chn->sent;
 		p.raised = chn->raised;
 	}
