@@ -205,7 +205,10 @@ CMD
 census() {
   echo "$(ls /proc/$pid/fd | wc -l) $(ls /proc/$pid/task | wc -l) $(store ls -f / | wc -l)"
 }
-resident() { awk '/^RssAnon/ {print $2}' /proc/$pid/status; }
+# KiB of our own: the guest's memory is what no core dump of ours has.
+resident() {
+  awk '/^Anonymous:/ { n = $2 } /^VmFlags:/ && !/ dd( |$)/ { sum += n } END { print sum }' "/proc/$pid/smaps"
+}
 
 hotplug() {
   local n=$1 i before after rss image failed=0 warm=60
