@@ -224,8 +224,8 @@ void vcpu_mark_events_pending(struct vcpu *v)
 	/* Its lowest bit: what else the guest wrote there stays. */
 	if (__atomic_fetch_or(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST) & 1)
 		return;
-	vcpu_unblock(v);
-	host_of(shared(v->domain))->vcpu_kick(v);
+	if (!vcpu_unblock(v))
+		host_of(shared(v->domain))->vcpu_notify(v);
 }
 
 /* Xen: arch/x86/include/asm/event.h, local_events_need_delivery. */

@@ -32,6 +32,9 @@ struct host_ops {
 	 * armed or `stop` set. Wakes it if it sleeps, makes it leave guest mode if it
 	 * is in it. Any thread; cheap when v is already on its way. */
 	void (*vcpu_kick)(struct vcpu *v);
+	/* The same for events that became pending: when code inside the guest delivers them, v
+	 * need not leave guest mode. */
+	void (*vcpu_notify)(struct vcpu *v);
 
 	/* The processor's idea of v's state is stale: before v runs again the host
 	 * loads it. Called by v's own thread, or while v is down. */

@@ -179,7 +179,7 @@ struct domain {
 	unsigned nr_evtchns;	       /* ports below this are valid, in use or free */
 	evtchn_port_t max_evtchn_port; /* highest the guest may have (xl.cfg: event_channels) */
 	SHARED_PTR(struct evtchn_fifo) evtchn_fifo; /* NULL: two levels */
-	_Atomic uint32_t poll_mask;		  /* bit n: vcpu n is in SCHEDOP_poll */
+	_Atomic uint32_t poll_mask;		    /* bit n: vcpu n is in SCHEDOP_poll */
 	/* Requests of the guest's that the host's I/O has now: backends count them here. */
 	_Atomic unsigned backend_work;
 	/* Events to and from backends wait until evtchn_deferred_send() and _raise(): a bit for
@@ -530,6 +530,8 @@ void vcpu_up(struct vcpu *v);
 uint64_t vcpu_next_deadline(struct vcpu *v);
 /* Fires what is due. By v's thread, before it sleeps or enters the guest. */
 void vcpu_run_timers(struct vcpu *v, uint64_t now);
+/* The same for TIMER_SINGLESHOT alone. */
+void vcpu_run_singleshot(struct vcpu *v, uint64_t now);
 /* RUNSTATE_*: by v's thread (or with v down). Updates the registered area when
  * v next can be written to: call vcpu_runstate_publish before entry. */
 void vcpu_runstate_change(struct vcpu *v, int state, uint64_t now);
@@ -546,8 +548,8 @@ void vcpu_runstate_steal(struct vcpu *v, uint64_t ns);
 void vcpu_time_update(struct vcpu *v);
 /* Publishes shared_info's wall clock. Under `lock`, or before any vcpu ran. */
 void domain_wallclock_update(struct domain *d);
-/* Leaves SCHEDOP_block/poll. Any thread. */
-void vcpu_unblock(struct vcpu *v);
+/* Leaves SCHEDOP_block/poll: true when v was in one, and is on its way. Any thread. */
+bool vcpu_unblock(struct vcpu *v);
 /* No vcpu runs until as many unpauses have come (Xen: domain_pause_by_systemcontroller);
  * time goes on. They may still be on their way out of the guest when this returns. Both
  * by one thread, or before any vcpu ran. -EOVERFLOW: 255 are there already; -EINVAL: it

@@ -133,7 +133,7 @@ static void run_watchdogs(struct domain *d, uint64_t now)
 	}
 }
 
-void vcpu_run_timers(struct vcpu *v, uint64_t now)
+void vcpu_run_singleshot(struct vcpu *v, uint64_t now)
 {
 	uint64_t deadline;
 
@@ -142,6 +142,11 @@ void vcpu_run_timers(struct vcpu *v, uint64_t now)
 		PROBE_HIT(shared(v->domain), timer_fire, TIMER_SINGLESHOT, deadline, now - deadline);
 		vcpu_send_virq(v, VIRQ_TIMER);
 	}
+}
+
+void vcpu_run_timers(struct vcpu *v, uint64_t now)
+{
+	vcpu_run_singleshot(v, now);
 	run_periodic(v, now);
 	run_poll(v, now);
 	if (v->id == 0 && !(atomic_load(&v->pause_flags) & VPF_DEBUGGER))

@@ -7,13 +7,13 @@
  * flag is cleared once more after the bit in poll_mask: somebody else may be
  * waking v at the same time, and v be in its next SCHEDOP_poll already; that one
  * may end early, but must not sleep without being in poll_mask. */
-void vcpu_unblock(struct vcpu *v)
+bool vcpu_unblock(struct vcpu *v)
 {
 	struct domain *d = shared(v->domain);
 	uint32_t bit = 1u << v->id;
 
 	if (!(atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED) & VPF_BLOCKED))
-		return;
+		return false;
 	PROBE_HIT(d, wake, v->id, atomic_load(&v->poll_evtchn) != 0);
 	if (atomic_load(&v->poll_evtchn)) {
 		atomic_store(&v->poll_evtchn, 0);
@@ -21,4 +21,5 @@ void vcpu_unblock(struct vcpu *v)
 			atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
 	}
 	host_of(d)->vcpu_kick(v);
+	return true;
 }

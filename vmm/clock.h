@@ -44,6 +44,14 @@ static inline uint64_t clock_at(const struct clock *c, uint64_t tsc)
 	return (uint64_t)((unsigned __int128)delta * c->mul >> 32);
 }
 
+/* Ticks of the TSC in so many ns; of more than a quarter of an hour only in that. */
+static inline uint64_t clock_ticks(const struct clock *c, uint64_t ns)
+{
+	const uint64_t most = 1000000000000;
+
+	return (ns < most ? ns : most) * c->tsc_khz / 1000000 + 1;
+}
+
 void clock_start(struct clock *c, uint32_t tsc_khz, uint64_t tsc_offset);
 uint64_t clock_tsc(const struct clock *c);
 uint64_t clock_now(const struct clock *c); /* ns */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmm/bell.h"
 #include "vmm/cpu_internal.h"
 #include "vmm/futex.h"
 #include "vmm/resident/area.h"
@@ -73,6 +74,13 @@ static int write_msrs(struct cpu *c, const struct kvm_msr_entry *e, unsigned n)
 	return ioctl(c->fd, KVM_SET_MSRS, m) == (int)n ? 0 : -EIO;
 }
 
+int cpu_write_msr(struct cpu *c, uint32_t index, uint64_t value)
+{
+	const struct kvm_msr_entry e = {.index = index, .data = value};
+
+	return write_msrs(c, &e, 1);
+}
+
 static int set_msrs(struct cpu *c)
 {
 	bool resident = resident_is_on(c);
@@ -109,8 +117,7 @@ static int set_tsc_offset(struct cpu *c)
 		return 0;
 	/* Older KVM: writing the MSR makes KVM compute the offset; good to about a
 	 * microsecond, the same for all vcpus by KVM's own synchronisation. */
-	const struct kvm_msr_entry e = {.index = 0x10, .data = __builtin_ia32_rdtsc()};
-	return write_msrs(c, &e, 1);
+	return cpu_write_msr(c, 0x10, __builtin_ia32_rdtsc());
 }
 
 static void code_segment(struct kvm_segment *s)
@@ -188,6 +195,8 @@ static int first_sregs(struct cpu *c)
 	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (h->fsgsbase ? CR4_FSGSBASE : 0) |
 		 (h->osxsave ? CR4_OSXSAVE : 0);
 	s->efer = EFER_BITS;
+	if (c->machine->bells)
+		bell_sregs(s);
 	return 0;
 }
 
@@ -212,7 +221,9 @@ int cpu_create(struct cpu *c, struct machine *m, struct monitor *mon, struct vcp
 		return error_set(err, -ENOMEM, "out of memory");
 	if (ioctl(c->fd, KVM_SET_CPUID2, cpuid) < 0)
 		return error_set(err, -errno, "KVM_SET_CPUID2: %s", strerror(errno));
-	int rc = first_sregs(c);
+	int rc = m->bells ? bell_create(c) : 0;
+	if (!rc)
+		rc = first_sregs(c);
 	if (!rc)
 		rc = set_msrs(c);
 	if (!rc)

@@ -128,6 +128,8 @@ int cpu_decode_io(struct cpu *c, struct cpu_exit *x)
 	else if (port == MON_PORT_CALL && resident_is_on(c)) {
 		resident_serve(c);
 		return 1;
+	} else if (port == MON_PORT_EVENT && resident_is_on(c)) {
+		return 1; /* its backend has gone since the handlers looked */
 	} else if (port == MON_PORT_FILL && resident_is_on(c)) {
 		if (resident_fill(c, c->sregs.cr2))
 			return 1;

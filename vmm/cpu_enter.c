@@ -330,6 +330,9 @@ static int run_once(struct cpu *c, struct cpu_exit *x)
 		return 0;
 	}
 	c->sregs = c->run->s.regs.sregs;
+	/* An interrupt that KVM has queued is left to KVM (event_queued); and some versions leave
+	 * its bit here for ever, which with the next registers would be one more. */
+	memset(c->sregs.interrupt_bitmap, 0, sizeof(c->sregs.interrupt_bitmap));
 	c->at_monitor = (c->sregs.cs.selector & 3) == 0;
 	if (resident_is_on(c) || ring3_is_on(c))
 		c->loaded_cr3 = c->sregs.cr3; /* it switches tables, too */

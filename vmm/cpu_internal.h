@@ -13,6 +13,8 @@
 void cpu_monitor_segments(struct cpu *c);
 /* They are to be the guest's: 64-bit code with these selectors. */
 void cpu_guest_segments(struct cpu *c, uint16_t cs, uint16_t ss);
+/* 0 or -EIO. By c's thread, or before there is one. */
+int cpu_write_msr(struct cpu *c, uint32_t index, uint64_t value);
 /* Appends one operation of the monitor; runs the list when it is full. */
 void cpu_queue(struct cpu *c, const uint8_t *op, uint64_t operand);
 

@@ -8,6 +8,7 @@
 #include "devices/device.h"
 #include "pvabi/mm.h"
 #include "vmm/futex.h"
+#include "vmm/resident/resident.h"
 #include "vmm/resident/ring3.h"
 #include "vmm/runtime_dir.h"
 #include "vmm/stats.h"
@@ -43,6 +44,17 @@ static void op_vcpu_kick(struct vcpu *v)
 	 * then looks for pending events with no fence between, relying on the
 	 * interrupt that real Xen sends in that case, too (Linux: xen_irq_enable). */
 	cpu_kick(c);
+}
+
+static void op_vcpu_notify(struct vcpu *v)
+{
+	struct cpu *c = vcpu_cpu(v);
+
+	/* What was set before this look is found by the bell, or by its thread on its way back
+	 * into the guest. */
+	if (c && v != vcpu_current() && atomic_load(&c->in_guest) && resident_ring(c))
+		return;
+	op_vcpu_kick(v);
 }
 
 static void op_descriptors_changed(struct vcpu *v)
@@ -220,6 +232,7 @@ const struct host_ops vmm_host_ops = {
 	.time_info = op_time_info,
 	.wallclock = op_wallclock,
 	.vcpu_kick = op_vcpu_kick,
+	.vcpu_notify = op_vcpu_notify,
 	.descriptors_changed = op_descriptors_changed,
 	.debugregs_changed = op_debugregs_changed,
 	.fpu_ts_changed = op_fpu_ts_changed,

@@ -62,6 +62,8 @@ struct machine {
 	} file[MACHINE_FILES];
 	unsigned nr_files;
 	unsigned address_bits; /* of machine addresses */
+	bool bells;	       /* bell.h */
+	bool bell_timers;      /* they come at set times, too */
 };
 
 #define MACHINE_CPUID_MAX 256

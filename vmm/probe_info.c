@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "vmm/bell.h"
 #include "vmm/probe.h"
 #include "vmm/resident/resident.h"
 #include "vmm/resident/ring3.h"
@@ -50,8 +51,14 @@ int host_info_print(FILE *out)
 		h->vmcall ? "vmcall in hypercall pages (KVM_CAP_XEN_HVM hands it over); raw "
 			    "syscall too"
 			  : "syscall: this KVM does not hand vmcall to programs");
+	bool timers;
 	if (!resident_refusal(h))
-		fprintf(out, "monitor         resident: its handlers run at CPL 0\n");
+		fprintf(out,
+			"monitor         resident: its handlers run at CPL 0\n"
+			"events          %s\n",
+			!bells_offered(&m, &timers) ? "reach a vcpu in guest mode by a signal"
+			: timers ? "reach a vcpu in guest mode by its local APIC, and so do timers"
+				 : "reach a vcpu in guest mode by its local APIC");
 	else if (!ring3_refusal(h))
 		fprintf(out, "monitor         resident: its handlers run at CPL 3, for this KVM "
 			     "interprets "

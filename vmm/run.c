@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pvabi/grant_table.h"
+#include "vmm/bell.h"
 #include "vmm/dump/core_dump.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/emulate/pit.h"
@@ -51,8 +52,10 @@ static int place_resident(struct run *r, enum monitor_strength choice)
 
 	if (choice == MONITOR_FORWARD)
 		return 0;
-	if (!refusal)
+	if (!refusal) {
+		bells_create(m);
 		return resident_create(m, mon, &r->err);
+	}
 	if (!ring3_refusal(&m->host))
 		return ring3_create(m, mon, &r->err);
 	if (m->host.syscall_faults)
@@ -229,6 +232,8 @@ static int create_cpus(struct run *r)
 	for (unsigned i = 0; !rc && i < g->domain->nr_vcpus; i++) {
 		struct vcpu *v = g->domain->vcpu[i];
 		cpuid_policy_to_kvm(&g->cpuid, v, processor, cpuid, max);
+		if (r->machine.bells)
+			bell_cpuid(&r->machine, cpuid);
 		rc = cpu_create(&r->cpus[i], &r->machine, &g->monitor, v, cpuid, &r->err);
 		if (!rc) {
 			g->cpu[i] = &r->cpus[i];

@@ -120,10 +120,11 @@ static void print_resident(FILE *f, const struct counts *counts)
 		"  in the guest: system calls %8lu\n  in the guest: hypercalls %10lu\n"
 		"  in the guest: page faults %9lu\n  in the guest: writes to tables %4lu\n  in the "
 		"guest: privileged %10lu\n"
-		"  in the guest: handed on %11lu\n  asked for by handlers %13lu\n",
+		"  in the guest: handed on %11lu\n  in the guest: told of events %6lu\n  asked for "
+		"by handlers %13lu\n",
 		(unsigned long)n->syscalls, (unsigned long)n->hypercalls,
 		(unsigned long)n->page_faults, (unsigned long)n->pt_writes,
-		(unsigned long)n->privileged, (unsigned long)n->forwarded,
+		(unsigned long)n->privileged, (unsigned long)n->forwarded, (unsigned long)n->bells,
 		(unsigned long)(n->calls + n->fills));
 }
 
@@ -220,11 +221,13 @@ static void print_json(FILE *f, const struct counts *n, const struct guest_devic
 		"},\n  \"in_guest\": {\"syscalls\": %lu, \"hypercalls\": %lu, \"page_faults\": "
 		"%lu, \"pt_writes\": "
 		"%lu, "
-		"\"privileged\": %lu, \"handed_on\": %lu, \"calls\": %lu, \"fills\": %lu",
+		"\"privileged\": %lu, \"handed_on\": %lu, \"calls\": %lu, \"fills\": %lu, "
+		"\"bells\": %lu",
 		(unsigned long)n->resident.syscalls, (unsigned long)n->resident.hypercalls,
 		(unsigned long)n->resident.page_faults, (unsigned long)n->resident.pt_writes,
 		(unsigned long)n->resident.privileged, (unsigned long)n->resident.forwarded,
-		(unsigned long)n->resident.calls, (unsigned long)n->resident.fills);
+		(unsigned long)n->resident.calls, (unsigned long)n->resident.fills,
+		(unsigned long)n->resident.bells);
 	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
 		(unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f,

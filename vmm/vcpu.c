@@ -230,13 +230,21 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	steal_skip(c);
 }
 
-static void arm_timer(struct cpu *c)
+/* inside: code in the guest may handle what it does. */
+static void arm_timer(struct cpu *c, bool inside)
 {
 	struct vcpu *v = c->vcpu;
 	uint64_t deadline = vcpu_next_deadline(v);
 
 	if (domain_guest(v->domain)->clock.is_virtual) {
 		cpu_arm_timer(c, WITHOUT_EXIT_NS);
+		return;
+	}
+	if (inside && resident_arm(c, deadline)) {
+		if (c->timer_armed)
+			cpu_arm_timer(c, 0);
+		c->timer_armed = 0;
+		c->signalled = false;
 		return;
 	}
 	if (!deadline)
@@ -410,10 +418,10 @@ void *vcpu_thread(void *arg)
 		else
 			steal_account(c);
 		vcpu_runstate_publish(v);
-		arm_timer(c);
+		bool inside = !g->clock.is_virtual && !c->stepping && !atomic_load(&g->debugger);
+		arm_timer(c, inside);
 		if (c->stepping)
 			debugger_enter(atomic_load(&g->debugger), c);
-		bool inside = !g->clock.is_virtual && !c->stepping && !atomic_load(&g->debugger);
 		resident_prepare(c, inside);
 		if (ring3_is_on(c))
 			ring3_prepare(c, inside);

@@ -18,6 +18,8 @@
  *	WRONG_SELECT	select_word() raises upcall_pending before the selector's bit
  *	WRONG_KICK	no kick for a vcpu that has upcalls masked
  *	WRONG_SLEEP	cpu_sleep() looks at kick before it sets sleep_word
+ *	WRONG_BELL	who was in guest mode before its event was marked is only rung
+ * With BELLS who is in guest mode is not kicked but rung (vmm/bell.h).
  */
 
 #include "wakeups.pml"

@@ -10,10 +10,11 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# check SCENARIO [WRONG]: one line of TAP, the log before it. gcc's time counts here:
+# check SCENARIO[+bells] [WRONG]: one line of TAP, the log before it. gcc's time counts here:
 # without optimisation the whole is quicker.
 check() {
-  local name=$1${2:+-$2} defs="-DSCENARIO_$1${2:+ -DWRONG_$2}" states
+  local name=$1${2:+-$2} defs="-DSCENARIO_${1%+bells}${2:+ -DWRONG_$2}" states
+  [[ $1 = *+bells ]] && defs+=" -DBELLS"
   mkdir "$work/$name" && cd "$work/$name" || return
   cp "$OLDPWD"/test/model/*.pml .
   # shellcheck disable=SC2086
@@ -46,9 +47,9 @@ check() {
 one() {
   check "$@" >"$work/$1${2:+-$2}.tap" 2>&1
 }
-list=(block spin poll nmi upcall timeout
+list=(block spin poll nmi upcall timeout block+bells spin+bells poll+bells upcall+bells
   "block BLOCK" "block SLEEP" "block SELECT" "block PENDING" "spin KICK" "poll POLL"
-  "timeout UNBLOCK" "timeout MARKS")
+  "timeout UNBLOCK" "timeout MARKS" "block+bells BELL" "spin+bells KICK")
 for what in "${list[@]}"; do
   [ "$(jobs -rp | wc -l)" -ge 2 ] && wait -n
   # shellcheck disable=SC2086

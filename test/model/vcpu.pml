@@ -27,10 +27,11 @@ inline drain_stores()
 }
 
 /* What may happen to the guest between two instructions: a kick makes it leave the
- * guest. Nothing says how soon the signal comes. */
+ * guest, a bell its resident monitor look. Nothing says how soon either comes. */
 #define MAY_LEAVE(at)                  \
 	if                             \
 	:: sig[me] -> pc = at; goto kicked \
+	:: bell[me] -> pc = at; goto rung \
 	:: true -> skip                \
 	fi
 
@@ -80,6 +81,7 @@ loop:
 	:: kick[me] -> in_guest[me] = 0; kick[me] = 0; goto loop
 	:: else -> skip
 	fi;
+go_on:
 	if
 	:: pc == IDLE -> goto idle
 	:: pc == WAITER -> goto waiter
@@ -103,6 +105,20 @@ kicked:
 	in_guest[me] = 0;
 	kick[me] = 0;
 	goto loop;
+
+	/* vmm/resident/guest/entry.c: an interrupt, which makes stores visible, too. */
+rung:
+	drain_stores();
+	bell[me] = 0;
+	if
+	:: blocked[me] -> goto kicked /* RES_DONE */
+	:: else -> skip
+	fi;
+	if
+	:: atomic { EVENT_FOR(me) -> masked[me] = 1; interrupted = pc; pc = UPCALL }
+	:: else -> skip
+	fi;
+	goto go_on;
 
 	/* KVM_RUN returned for a hypercall. */
 leave:
@@ -244,6 +260,7 @@ sti_test:
 spin:
 	if
 	:: sig[me] -> pc = SPIN; goto kicked
+	:: bell[me] -> pc = SPIN; goto rung
 	:: ALL_TAKEN -> goto done
 	:: taken[PORT_OF(me)] != had -> goto spinner
 	fi;

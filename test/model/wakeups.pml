@@ -20,6 +20,7 @@ bit nmi_pending[NR_VCPUS];
 bit kick[NR_VCPUS], in_guest[NR_VCPUS], sleep_word[NR_VCPUS]; /* struct cpu */
 bit asleep[NR_VCPUS];                               /* the kernel's: in futex_wait */
 bit sig[NR_VCPUS];                                  /* run->immediate_exit, by on_kick */
+bit bell[NR_VCPUS];                                 /* its APIC has one for it (vmm/bell.h) */
 bit mask_store[NR_VCPUS]; /* a store of 0 to evtchn_upcall_mask that is still in the
 			   * processor's store buffer: x86 may load before it is seen */
 
@@ -28,6 +29,10 @@ bit mask_store[NR_VCPUS]; /* a store of 0 to evtchn_upcall_mask that is still in
 byte posted[NR_PORTS], taken[NR_PORTS];
 byte to_come; /* what is still to be posted */
 byte turn;    /* the lock that pollers hand over: whose it is */
+
+#ifdef WRONG_BELL
+bit rings; /* evtchn_lock */
+#endif
 
 /* For the properties only. */
 byte wakers;                        /* threads amid a wake-up */
@@ -60,11 +65,15 @@ inline test_and_clear(b, old)
 	atomic { old = b; b = 0 }
 }
 
-/* vmm/host_ops.c: op_vcpu_kick; vmm/cpu.c: cpu_kick. */
+/* vmm/host_ops.c: op_vcpu_kick; vmm/cpu.c: cpu_kick. With BELLS vmm/resident/guest/ops.c:
+ * vcpu_kick, which does not kick twice. */
 inline vcpu_kick(v)
 {
 	if
 	:: v == me -> skip
+#ifdef BELLS
+	:: v != me && kick[v] -> skip
+#endif
 	:: else ->
 		kick[v] = 1;
 		test_and_clear(sleep_word[v], k);
@@ -79,7 +88,20 @@ inline vcpu_kick(v)
 	fi
 }
 
-/* pvabi/sched.c: vcpu_unblock. */
+/* vmm/resident/guest/ops.c: vcpu_notify; vmm/host_ops.c: op_vcpu_notify. */
+inline vcpu_notify(v)
+{
+#ifdef BELLS
+	if
+	:: v != me && in_guest[v] -> bell[v] = 1
+	:: else -> vcpu_kick(v)
+	fi
+#else
+	vcpu_kick(v)
+#endif
+}
+
+/* pvabi/unblock.c: vcpu_unblock; k: it was blocked. */
 inline vcpu_unblock(v)
 {
 	test_and_clear(blocked[v], k);
@@ -98,27 +120,35 @@ inline vcpu_unblock(v)
 #endif
 		:: else -> skip
 		fi;
-		vcpu_kick(v)
+		vcpu_kick(v);
+		k = 1
 	fi
 }
 
 /* pvabi/evtchn.c: vcpu_mark_events_pending. */
 inline vcpu_mark_events_pending(v)
 {
+#ifdef WRONG_BELL
+	rings = in_guest[v];
+#endif
 	test_and_set(upcall[v], k);
 	if
 	:: k -> skip
+#ifdef WRONG_BELL
+	:: !k && rings && v != me -> bell[v] = 1
+#endif
 	:: else ->
 		vcpu_unblock(v);
+		if
+		:: k -> skip
 #ifdef WRONG_KICK
 		/* No kick for a vcpu that has upcalls masked. */
-		if
-		:: masked[v] -> skip
-		:: else -> vcpu_kick(v)
-		fi
+		:: !k && masked[v] -> skip
+		:: !k && !masked[v] -> vcpu_notify(v)
 #else
-		vcpu_kick(v)
+		:: else -> vcpu_notify(v)
 #endif
+		fi
 	fi
 }
 

@@ -55,10 +55,10 @@ nested_pack() {
   (cd "$1" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$2"
 }
 
-# The emulator's command, for a kernel $1 and an initramfs $2, into the array
+# The emulator's command, for a kernel $1 and an initramfs $2, with NESTED_CPUS processors (1), into the array
 # `nested_qemu`. SMAP and cmpxchg16b are wrong in QEMU 7.2.
 nested_command() {
-  nested_qemu=(qemu-system-x86_64 -accel tcg,thread=single -cpu max,-smap,-cx16 -smp 1 -m 1536
+  nested_qemu=(qemu-system-x86_64 -accel tcg,thread=single -cpu max,-smap,-cx16 -smp "${NESTED_CPUS:-1}" -m 1536
     -display none -monitor none -no-reboot -kernel "$1" -initrd "$2"
     -append "console=ttyS0 quiet panic=-1")
 }

@@ -536,7 +536,7 @@ START_TEST(test_order_of_marks)
 	struct host_ops ops = *t->d->ops;
 	struct evtchn_unmask u;
 
-	ops.vcpu_kick = kick_and_take;
+	ops.vcpu_kick = ops.vcpu_notify = kick_and_take;
 	t->d->ops = &ops;
 	for (unsigned i = 1; i <= 200; i++) {
 		long port = bind_ipi(t, i % 4);

@@ -148,6 +148,7 @@ static const struct host_ops test_ops = {
 	.time_info = op_time_info,
 	.wallclock = op_wallclock,
 	.vcpu_kick = op_vcpu_kick,
+	.vcpu_notify = op_vcpu_kick,
 	.descriptors_changed = op_descriptors_changed,
 	.debugregs_changed = op_debugregs_changed,
 	.fpu_ts_changed = op_fpu_ts_changed,

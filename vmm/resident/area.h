@@ -31,6 +31,7 @@
 #define RES_VECTOR_GP	   13
 #define RES_VECTOR_PF	   14
 #define RES_VECTOR_SYSCALL 0x100
+#define RES_VECTOR_BELL	   0x101
 
 /* What resident_entry() answers. */
 #define RES_FORWARD 0 /* not handled: the exit of the forwarding monitor */
@@ -39,12 +40,14 @@
 #define RES_SYSRET  3 /* as RES_RESUME, and a sysret loads all of the frame */
 
 #ifndef __ASSEMBLER__
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "pvabi/shared.h"
 
 struct clock;
+struct cpu;
 struct vcpu;
 struct domain;
 
@@ -70,6 +73,7 @@ enum resident_call {
 /* What was handled inside the guest. */
 struct resident_counts {
 	uint64_t syscalls, hypercalls, page_faults, pt_writes, privileged, forwarded, calls, fills;
+	uint64_t bells; /* that came */
 };
 
 struct resident_area {
@@ -85,9 +89,13 @@ struct resident_area {
 	SHARED_PTR(struct vcpu) vcpu;
 	SHARED_PTR(_Atomic uint32_t) pci_address; /* what the guest last wrote to port 0xcf8 */
 	SHARED_PTR(const struct clock) clock;
-	uint64_t armed; /* system time when the host looks at the vcpu's timers anyway; 0: never */
-	uint64_t cr3;	/* while a handler runs: what is loaded */
-	uint64_t copy;	/* monitor_res_copy() */
+	uint64_t armed;	    /* system time when the host looks at the vcpu's timers anyway, or with
+			     * own_timer a bell comes; 0: never */
+	uint64_t cr3;	    /* while a handler runs: what is loaded */
+	uint64_t copy;	    /* monitor_res_copy() */
+	uint32_t own_timer; /* handlers set the time of a bell themselves */
+	SHARED_PTR(struct cpu) cpu;
+	uint32_t bells; /* vmm/bell.h: there are some; 2: who rings may wait for what follows */
 	uint64_t call, arg[4], result;
 	struct resident_counts count;
 };

@@ -79,6 +79,21 @@ monitor_res_protection:
 1:	outb %al, $(MON_PORT_TRAP + RES_VECTOR_GP)
 	ud2
 
+/* A bell. It comes at CPL 3 only; but QEMU's emulation of SVM may deliver an injected interrupt once
+ * more before the handler's next exit (svm_helper.c, helper_vmrun: exception_index stays set). */
+	.balign 64
+	.globl monitor_res_bell
+monitor_res_bell:
+	testb $3, 8(%rsp)
+	jz 1f
+	swapgs
+	pushq $0
+	movl $RES_VECTOR_BELL, 4(%rsp)
+	push_registers
+	cld
+	jmp enter
+1:	iretq
+
 handle:
 	push_registers
 	cld
@@ -86,6 +101,7 @@ handle:
 	movq %rax, %gs:RES_CR2
 	cmpl $0, %gs:RES_OFF
 	jne forward
+enter:
 	movq %rsp, %gs:RES_FRAME
 	movq %rsp, %rdi
 	movq %gs:RES_SELF, %rsi

@@ -12,8 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pvabi/mm.h"
+#include "vmm/bell.h"
 #include "vmm/resident/area.h"
 #include "vmm/vcpu.h"
 
@@ -142,6 +144,11 @@ static void fill_area(struct resident *r, struct vcpu *v)
 		.copy = monitor_va(monitor_res_copy),
 		.vcpu = v,
 		.pci_address = &domain_guest(v->domain)->latches.pci_address,
+		.own_timer = r->machine->bell_timers,
+		/* On one processor the others do not run while somebody waits for them. */
+		.bells = !r->machine->bells		     ? 0
+			 : sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2
+							     : 1,
 		.off = 1,
 	};
 }
@@ -177,6 +184,7 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 		fill_area(r, v);
 	monitor_set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
 	monitor_set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
+	monitor_set_gate(mon, BELL_VECTOR, monitor_res_bell);
 	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->evtchn) ||
 	    !is_reached(r, d->vcpu[0]) || !is_reached(r, d->memory) ||
 	    !is_reached(r, d->memory + m->memory_size - 1))
@@ -368,6 +376,14 @@ void resident_serve(struct cpu *c)
 
 /* ---- entries and kicks ---- */
 
+bool resident_ring(struct cpu *c)
+{
+	if (!c->machine->bells || !resident_is_on(c) ||
+	    __atomic_load_n(&resident_cpu_area(c)->off, __ATOMIC_RELAXED))
+		return false;
+	return bell_ring(c);
+}
+
 void resident_prepare(struct cpu *c, bool on)
 {
 	struct resident_area *a;
@@ -375,10 +391,30 @@ void resident_prepare(struct cpu *c, bool on)
 	if (!resident_is_on(c))
 		return;
 	a = resident_cpu_area(c);
+	a->cpu = c;
 	/* A breakpoint of the guest's may be where the handlers have memory of ours. */
-	a->off = !on || c->vcpu->debugreg[7] & 0xff;
+	__atomic_store_n(&a->off, !on || c->vcpu->debugreg[7] & 0xff, __ATOMIC_RELEASE);
 	a->kick = 0;
-	a->armed = c->signalled ? 0 : c->timer_armed;
+	if (!a->own_timer)
+		a->armed = c->signalled ? 0 : c->timer_armed;
+}
+
+bool resident_arm(struct cpu *c, uint64_t deadline)
+{
+	const struct clock *k = &domain_guest(c->vcpu->domain)->clock;
+	struct resident_area *a;
+
+	if (!resident_is_on(c) || !c->machine->bell_timers)
+		return false;
+	a = resident_cpu_area(c);
+	/* After an earlier one the handlers look again. */
+	if (deadline && (!a->armed || deadline < a->armed)) {
+		uint64_t now = clock_now(k);
+
+		bell_arm(c, clock_tsc(k) + clock_ticks(k, deadline > now ? deadline - now : 0));
+		a->armed = deadline;
+	}
+	return true;
 }
 
 bool resident_interrupted(struct cpu *c)
@@ -405,6 +441,7 @@ void resident_counts_add(struct resident_counts *to, const struct resident_count
 	to->forwarded += n->forwarded;
 	to->calls += n->calls;
 	to->fills += n->fills;
+	to->bells += n->bells;
 }
 
 void resident_count(const struct monitor *mon, struct resident_counts *n)

@@ -30,6 +30,8 @@ static inline bool resident_is_on(const struct cpu *c)
 struct resident_area *resident_cpu_area(const struct cpu *c);
 /* Before an entry: may the guest's exits be handled there? */
 void resident_prepare(struct cpu *c, bool on);
+/* The handlers look at the vcpu's timers then, or earlier. False: they never do. */
+bool resident_arm(struct cpu *c, uint64_t deadline);
 /* MON_PORT_CALL: does what is asked. */
 void resident_serve(struct cpu *c);
 /* MON_PORT_FILL: a handler touched this address. False: there is nothing. */
@@ -37,6 +39,9 @@ bool resident_fill(struct cpu *c, uint64_t addr);
 /* KVM_RUN was interrupted at CPL 0: the vcpu comes out soon. True: it is at its entry of the
  * guest, struct vcpu has its registers. */
 bool resident_interrupted(struct cpu *c);
+
+/* Any thread: has what is pending delivered inside the guest. False: it must leave that. */
+bool resident_ring(struct cpu *c);
 
 void resident_counts_add(struct resident_counts *to, const struct resident_counts *n);
 /* By all vcpus of the domain. */

@@ -41,6 +41,7 @@ void guest_main(void)
 	say_rc("callback_op", HCALL(callback_op, CALLBACKOP_unregister, &unreg));
 	say_rc("placing vcpu_info", HCALL(vcpu_op, VCPUOP_register_vcpu_info, 0, &info));
 	say_rc("periodic timer", HCALL(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0));
+	say_rc("single-shot timer", HCALL(vcpu_op, VCPUOP_stop_singleshot_timer, 0, 0));
 	say_rc("runstate", HCALL(vcpu_op, VCPUOP_get_runstate_info, 0, block));
 	say_rc("machphys_mapping", HCALL(memory_op, XENMEM_machphys_mapping, &map));
 	say_rc("current_reservation",

@@ -6,10 +6,13 @@
 
 #include "pvabi/bounce.h"
 #include "pvabi/mm.h"
+#include "vmm/clock.h"
 #include "vmm/resident/guest/handle.h"
 #include "vmm/resident/guest/resident_guest.h"
 
-#define MSR_FS_BASE 0xc0000100
+#define MSR_FS_BASE	 0xc0000100
+#define MSR_X2APIC_EOI	 0x80b
+#define MSR_TSC_DEADLINE 0x6e0
 
 #define EFLAGS_IF 0x200UL
 #define FIXED	  0x2UL
@@ -59,12 +62,51 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t
 	resident_load_tables(v);
 }
 
+static uint64_t system_time(const struct resident_area *r)
+{
+	return clock_at(shared(r->clock), __builtin_ia32_rdtsc());
+}
+
+static void arm(struct resident_area *r, uint64_t deadline)
+{
+	uint64_t now = system_time(r);
+	uint64_t ticks = clock_ticks(shared(r->clock), deadline > now ? deadline - now : 0);
+
+	wrmsr(MSR_TSC_DEADLINE, __builtin_ia32_rdtsc() + ticks);
+	r->armed = deadline;
+}
+
 /* The host must arm its timer anew. */
-static bool wants_timer(const struct vcpu *v, const struct resident_area *r)
+static bool wants_timer(struct vcpu *v, struct resident_area *r)
 {
 	uint64_t deadline = atomic_load(&v->timer[TIMER_SINGLESHOT]);
 
-	return deadline && (!r->armed || deadline + RES_TIMER_SLOP < r->armed);
+	if (r->own_timer && !r->armed)
+		deadline = vcpu_next_deadline(v);
+	if (!deadline || (r->armed && deadline + RES_TIMER_SLOP >= r->armed))
+		return false;
+	if (r->own_timer)
+		arm(r, deadline);
+	return !r->own_timer;
+}
+
+#define EARLY 1000 /* ns that a bell may come too early, by rounding */
+
+/* Who rang has no name: whatever it may be for is looked at. True: some of it is the host's. */
+static bool answer_bell(struct vcpu *v, struct resident_area *r)
+{
+	uint64_t now = system_time(r), deadline;
+
+	r->count.bells++;
+	if (r->own_timer && r->armed && now + EARLY >= r->armed)
+		r->armed = 0;
+	if (r->off || host_must(shared(v->domain)))
+		return true;
+	if (!r->own_timer)
+		return false;
+	vcpu_run_singleshot(v, now);
+	deadline = vcpu_next_deadline(v);
+	return deadline && deadline <= now;
 }
 
 /* Would a sysret load just this frame? It is quicker than iret, and reads no descriptors. */
@@ -79,19 +121,26 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 {
 	struct vcpu *v = shared(r->vcpu);
 	struct privileged_insn insn;
+	bool bell = f->entry_vector == RES_VECTOR_BELL;
 
 	r->cr3 = vcpu_l4(v) << PAGE_SHIFT;
-	if (!resident_handles(v, f, r->cr2, &insn)) {
+	if (bell) {
+		wrmsr(MSR_X2APIC_EOI, 0);
+		resident_flush_wanted();
+	} else if (!resident_handles(v, f, r->cr2, &insn)) {
 		r->count.forwarded++;
 		return RES_FORWARD;
 	}
 	enter(v, f);
 	uint64_t fs = v->fs_base, gs = v->kernel_mode ? v->gs_base_kernel : v->gs_base_user;
-	if (!resident_handle(v, f->entry_vector, f->error_code, r->cr2, &insn, &r->count)) {
+	bool host = false;
+	if (bell)
+		host = answer_bell(v, r);
+	else if (!resident_handle(v, f->entry_vector, f->error_code, r->cr2, &insn, &r->count)) {
 		r->count.forwarded++;
 		return RES_FORWARD;
 	}
-	bool host = atomic_load(&v->pause_flags) || shared(v->domain)->is_shut_down;
+	host |= atomic_load(&v->pause_flags) || shared(v->domain)->is_shut_down;
 	if (!host)
 		vcpu_deliver_events(v);
 	leave(v, f, fs, gs);

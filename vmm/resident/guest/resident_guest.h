@@ -46,6 +46,9 @@ void resident_set_pci_address(uint32_t address);
 /* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
 bool resident_pt_write(struct vcpu *v, uint64_t va);
 
+/* Another vcpu waits until this one has no translations of before. */
+void resident_flush_wanted(void);
+
 /* The page tables that v uses now are loaded, when they are not. */
 void resident_load_tables(struct vcpu *v);
 

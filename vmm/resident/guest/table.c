@@ -43,6 +43,7 @@ static long vcpu_op(struct vcpu *v, const uint64_t *args)
 	}
 }
 
+/* Timers of a vcpu's own came later (pvabi/vcpu_op.c). */
 static bool has_vcpu_op(const struct vcpu *v, int op, uint32_t id)
 {
 	switch (op) {
@@ -50,7 +51,7 @@ static bool has_vcpu_op(const struct vcpu *v, int op, uint32_t id)
 		return true;
 	case VCPUOP_set_singleshot_timer:
 	case VCPUOP_stop_singleshot_timer:
-		return id == v->id;
+		return id == v->id && shared(shared(v->domain)->profile)->id == PROFILE_XEN_4_17;
 	default:
 		return false;
 	}
@@ -92,40 +93,97 @@ static bool has_event(struct vcpu *v, int op, uint64_t va)
 	       rings((struct ring3_domain *)v->domain, s.port);
 }
 #else
-/* EVTCHNOP_send to a backend whose eventfd KVM has. resident_has_call() saw such a port, which
- * may have another state by now: then the call is made again, and goes to the host. */
-static bool rings(const struct evtchn *chn)
+/* EVTCHNOP_send to a backend whose eventfd KVM has not is the host's; resident_has_call() saw none
+ * such, and when it is one by now the call is made again. */
+static bool is_hosts(const struct evtchn *chn)
 {
-	return chn && evtchn_has_backend(chn) && chn->u.interdomain.fd >= 0;
+	return chn && evtchn_has_backend(chn) && chn->u.interdomain.fd < 0;
+}
+
+/* Without a lock: the backend may run at once, and send something back. */
+static void tell_backend(evtchn_port_t port)
+{
+	__asm__ volatile("outl %0, $" XSTR(MON_PORT_EVENT)::"a"(port) : "memory");
+}
+
+static long send(struct vcpu *v, evtchn_port_t port, const uint64_t *args)
+{
+	struct domain *d = shared(v->domain);
+	bool host, backend;
+	long rc = 0;
+
+	evtchn_lock(d);
+	struct evtchn *chn = evtchn_from_port(d, port);
+	host = is_hosts(chn);
+	backend = chn && !host && evtchn_has_backend(chn);
+	if (backend)
+		chn->sent++;
+	else if (!host)
+		rc = evtchn_send_within(d, port);
+	evtchn_unlock(d);
+	if (backend)
+		tell_backend(port);
+	return host ? hypercall_continue(v, args) : rc;
 }
 
 static long event_channel_op(struct vcpu *v, const uint64_t *args)
 {
 	struct domain *d = shared(v->domain);
-	struct evtchn_send s;
+	evtchn_port_t port; /* all that either operation's block has */
+	long rc;
 
-	if (guest_copy_from(v, &s, args[1], sizeof(s)))
+	if (guest_copy_from(v, &port, args[1], sizeof(port)))
 		return -EFAULT;
+	if ((int)args[0] == EVTCHNOP_send)
+		return send(v, port, args);
 	evtchn_lock(d);
-	struct evtchn *chn = evtchn_from_port(d, s.port);
-	bool can = rings(chn);
-	if (can) {
-		chn->sent++;
-		__asm__ volatile("outl %0, $" XSTR(MON_PORT_EVENT)::"a"(s.port) : "memory");
-	}
+	rc = evtchn_unmask(d, port);
 	evtchn_unlock(d);
-	return can ? 0 : hypercall_continue(v, args);
+	return rc;
 }
 
 static bool has_event(struct vcpu *v, int op, uint64_t va)
 {
-	struct evtchn_send s;
+	evtchn_port_t port;
 
-	return op == EVTCHNOP_send && !guest_copy_from(v, &s, va, sizeof(s)) &&
-	       rings(evtchn_from_port(shared(v->domain), s.port));
+	if (op == EVTCHNOP_unmask)
+		return true;
+	return op == EVTCHNOP_send && !guest_copy_from(v, &port, va, sizeof(port)) &&
+	       !is_hosts(evtchn_from_port(shared(v->domain), port));
 }
+_Static_assert(sizeof(struct evtchn_send) == sizeof(evtchn_port_t) &&
+		       sizeof(struct evtchn_unmask) == sizeof(evtchn_port_t),
+	       "event_channel.h");
 
 #endif
+
+#ifdef PVABI_RING3
+#define IS_RING3	true /* its host loads the selector */
+#define load_null_gs(v) ((void)(v))
+#else
+#define IS_RING3 false
+
+#define MSR_GS_BASE 0xc0000101
+
+/* Some processors clear the base, too, and that is this vcpu's area now. */
+static void load_null_gs(const struct vcpu *v)
+{
+	if (!v->regs.gs)
+		__asm__ volatile("rdmsr\n\tmovw %w0, %%gs\n\twrmsr"
+				 :
+				 : "r"(0), "c"(MSR_GS_BASE)
+				 : "eax", "edx", "memory");
+}
+#endif
+
+static long set_segment_base(struct vcpu *v, const uint64_t *args)
+{
+	long rc = hypercall_set_segment_base(v, args);
+
+	if ((uint32_t)args[0] == SEGBASE_GS_USER_SEL)
+		load_null_gs(v);
+	return rc;
+}
 
 #define CALL(nr, f, ...) \
 	[__HYPERVISOR_##nr] = {.name = #nr, .profiles = PROFILES_ALL, .fn = f, ##__VA_ARGS__}
@@ -139,28 +197,23 @@ _Alignas(4096) const struct hypercall hypercall_table[NR_HYPERCALLS] = {
 	CALL(xen_version, xen_version, .flags = HC_UNLOCKED),
 	CALL(iret, hypercall_iret, .flags = HC_UNLOCKED | HC_SETS_REGS),
 	CALL(vcpu_op, vcpu_op, .flags = HC_UNLOCKED),
-	CALL(set_segment_base, hypercall_set_segment_base, .flags = HC_UNLOCKED),
+	CALL(set_segment_base, set_segment_base, .flags = HC_UNLOCKED),
 	CALL(mmuext_op, hypercall_mmuext_op),
-	CALL(event_channel_op, event_channel_op, .flags = HC_UNLOCKED),
+	[__HYPERVISOR_event_channel_op] = {.name = "event_channel_op",
+					   .profiles = PROFILES_4_17,
+					   .fn = event_channel_op,
+					   .flags = HC_UNLOCKED},
 #ifndef PVABI_RING3
 	CALL(set_timer_op, hypercall_set_timer_op, .flags = HC_UNLOCKED),
+	CALL(update_descriptor, hypercall_update_descriptor),
+	CALL(fpu_taskswitch, hypercall_fpu_taskswitch, .flags = HC_UNLOCKED),
 #endif
 };
 
-/* At each exec Linux asks for null, which the user's GS mostly is; others the host loads. Where
- * this runs at CPL 3 no selector that is loaded can be read. */
+/* At each exec Linux asks for null; others the host loads. */
 static bool has_segment_base(unsigned which, uint16_t sel)
 {
-#ifdef PVABI_RING3
-	return true;
-#else
-	uint16_t loaded;
-
-	if (which != SEGBASE_GS_USER_SEL)
-		return true;
-	__asm__("movw %%gs, %0" : "=r"(loaded));
-	return !sel && !loaded;
-#endif
+	return which != SEGBASE_GS_USER_SEL || !sel || IS_RING3;
 }
 
 /* The M2P, and a vcpu's LDT, are the host's where only page tables are shared with it. */

@@ -81,6 +81,7 @@ static void lock_wake(_Atomic uint32_t *word)
 struct host_ops resident_host_ops = {
 	.system_time = system_time,
 	.vcpu_kick = vcpu_kick,
+	.vcpu_notify = vcpu_kick,
 	.descriptors_changed = descriptors_changed,
 	.tlb_flush = tlb_flush,
 	.tables_changed = ring3_load_tables,
