@@ -98,6 +98,26 @@ static void resident(const struct guest *g, uint64_t *all, uint64_t *guest)
 		fclose(f);
 }
 
+/* ---- counts that have a number: what is the name of one? ---- */
+
+typedef const char *(*name_fn)(unsigned nr, char buf[24]);
+
+static const char *exit_name(unsigned nr, char buf[24])
+{
+	return exit_names[nr];
+}
+
+static const char *vector_name(unsigned nr, char buf[24])
+{
+	snprintf(buf, 24, "%u", nr);
+	return buf;
+}
+
+static const char *emulated_name(unsigned nr, char buf[24])
+{
+	return emulate_count_name(nr);
+}
+
 static const char *hypercall_name(unsigned nr, char buf[24])
 {
 	if (hypercall_table[nr].name)
@@ -106,54 +126,80 @@ static const char *hypercall_name(unsigned nr, char buf[24])
 	return buf;
 }
 
-/* What was handled inside the guest, and cost no exit. */
-static void print_resident(FILE *f, const struct counts *counts)
+static void text(FILE *f, const char *what, const uint64_t *count, unsigned nr, name_fn name)
 {
-	const struct resident_counts *n = &counts->resident;
 	char buf[24];
 
-	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
-		if (counts->hypercall_exits[k])
-			fprintf(f, "  exits for %-16s %10lu\n", hypercall_name(k, buf),
-				(unsigned long)counts->hypercall_exits[k]);
-	fprintf(f,
-		"  in the guest: system calls %8lu\n  in the guest: hypercalls %10lu\n"
-		"  in the guest: page faults %9lu\n  in the guest: writes to tables %4lu\n  in the "
-		"guest: privileged %10lu\n"
-		"  in the guest: handed on %11lu\n  in the guest: told of events %6lu\n  asked for "
-		"by handlers %13lu\n",
-		(unsigned long)n->syscalls, (unsigned long)n->hypercalls,
-		(unsigned long)n->page_faults, (unsigned long)n->pt_writes,
-		(unsigned long)n->privileged, (unsigned long)n->forwarded, (unsigned long)n->bells,
-		(unsigned long)(n->calls + n->fills));
+	for (unsigned k = 0; k < nr; k++)
+		if (count[k])
+			fprintf(f, "  %s%-*s %10lu\n", what, (int)(26 - strlen(what)), name(k, buf),
+				(unsigned long)count[k]);
+}
+
+static void json(FILE *f, const char *what, const uint64_t *count, unsigned nr, name_fn name,
+		 bool zeros)
+{
+	const char *sep = "";
+	char buf[24];
+
+	fprintf(f, "  \"%s\": {", what);
+	for (unsigned k = 0; k < nr; k++)
+		if (count[k] || zeros) {
+			fprintf(f, "%s\"%s\": %lu", sep, name(k, buf), (unsigned long)count[k]);
+			sep = ", ";
+		}
+	fprintf(f, "},\n");
+}
+
+/* ---- what was handled inside the guest, and cost no exit: struct resident_counts ---- */
+
+static const struct {
+	const char *json, *text; /* text NULL: told with others */
+} inside[] = {
+	{"syscalls", "system calls"},
+	{"hypercalls", "hypercalls"},
+	{"page_faults", "page faults"},
+	{"pt_writes", "writes to tables"},
+	{"privileged", "privileged"},
+	{"handed_on", "handed on"},
+	{"calls", NULL},
+	{"fills", NULL},
+	{"bells", "bells"},
+};
+#define NR_INSIDE (sizeof(inside) / sizeof(inside[0]))
+_Static_assert(sizeof(struct resident_counts) == NR_INSIDE * sizeof(uint64_t), "in their order");
+
+static const char *inside_name(unsigned nr, char buf[24])
+{
+	return inside[nr].json;
+}
+
+static void print_inside(FILE *f, const struct resident_counts *n)
+{
+	const uint64_t *count = (const uint64_t *)n;
+
+	for (unsigned k = 0; k < NR_INSIDE; k++)
+		if (inside[k].text)
+			fprintf(f, "  in the guest: %-16s %6lu\n", inside[k].text,
+				(unsigned long)count[k]);
+	fprintf(f, "  asked for by handlers %15lu\n", (unsigned long)(n->calls + n->fills));
 }
 
 static void print_counts(FILE *f, const struct counts *n)
 {
-	char buf[24];
-
-	for (unsigned k = 0; k < NR_CPU_EXITS; k++)
-		if (n->exits[k])
-			fprintf(f, "  exits %-20s %10lu\n", exit_names[k],
-				(unsigned long)n->exits[k]);
-	for (unsigned k = 0; k < 32; k++)
-		if (n->traps[k])
-			fprintf(f, "  vector %-19u %10lu\n", k, (unsigned long)n->traps[k]);
-	for (unsigned k = 0; emulate_count_name(k); k++)
-		if (n->emulated[k])
-			fprintf(f, "  emulated %-17s %10lu\n", emulate_count_name(k),
-				(unsigned long)n->emulated[k]);
-	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
-		if (n->hypercalls[k])
-			fprintf(f, "  %-26s %10lu\n", hypercall_name(k, buf),
-				(unsigned long)n->hypercalls[k]);
-	if (n->has_resident)
-		print_resident(f, n);
+	text(f, "exits ", n->exits, NR_CPU_EXITS, exit_name);
+	text(f, "vector ", n->traps, 32, vector_name);
+	text(f, "emulated ", n->emulated, NR_EMULATE_COUNTS, emulated_name);
+	text(f, "", n->hypercalls, NR_HYPERCALLS, hypercall_name);
+	if (n->has_resident) {
+		text(f, "exits for ", n->hypercall_exits, NR_HYPERCALLS, hypercall_name);
+		print_inside(f, &n->resident);
+	}
 	fprintf(f,
-		"  slept in SCHEDOP_poll %13lu\n  slept in SCHEDOP_block %12lu\n"
-		"  kicks by signal %19lu\n",
+		"  slept in SCHEDOP_poll %15lu\n  slept in SCHEDOP_block %14lu\n"
+		"  kicks by signal %21lu\n",
 		(unsigned long)n->polls, (unsigned long)n->blocks, (unsigned long)n->kicks);
-	fprintf(f, "  KVM_RUN %27lu\n  page-table touches %16lu\n  accesses to no memory %13lu\n",
+	fprintf(f, "  KVM_RUN %29lu\n  page-table touches %18lu\n  accesses to no memory %15lu\n",
 		(unsigned long)n->runs, (unsigned long)n->touches, (unsigned long)n->mmio);
 }
 
@@ -162,73 +208,32 @@ static void print_text(FILE *f, const struct counts *n, const struct guest_devic
 {
 	fprintf(f, "xenolith: statistics\n");
 	print_counts(f, n);
-	fprintf(f, "  grants in use at the end %8u\n", n->grants);
+	fprintf(f, "  grants in use at the end %12u\n", n->grants);
 	if (n->strays)
-		fprintf(f, "  entries at a wrong place %10lu\n", (unsigned long)n->strays);
+		fprintf(f, "  entries at a wrong place %12lu\n", (unsigned long)n->strays);
 	if (n->trace.records || n->trace.lost)
-		fprintf(f, "  records of traces %15lu, lost %lu\n", (unsigned long)n->trace.records,
+		fprintf(f, "  records of traces %19lu, lost %lu\n", (unsigned long)n->trace.records,
 			(unsigned long)n->trace.lost);
 	guest_devices_text(f, devices);
 	if (n->first_entry)
-		fprintf(f, "  to the first instruction %10lu us\n",
+		fprintf(f, "  to the first instruction %12lu us\n",
 			(unsigned long)(n->first_entry - t->begin) / 1000);
 	start_profile_text(f, t);
-	fprintf(f, "  resident beyond the guest's %7lu KiB (guest's: %lu KiB)\n",
+	fprintf(f, "  resident beyond the guest's %9lu KiB (guest's: %lu KiB)\n",
 		(unsigned long)(all - guest), (unsigned long)guest);
 }
 
 static void print_json(FILE *f, const struct counts *n, const struct guest_devices *devices,
 		       const struct start_profile *t, uint64_t all, uint64_t guest)
 {
-	const char *sep = "";
-	char buf[24];
-
-	fprintf(f, "{\n  \"exits\": {");
-	for (unsigned k = 0; k < NR_CPU_EXITS; k++, sep = ", ")
-		fprintf(f, "%s\"%s\": %lu", sep, exit_names[k], (unsigned long)n->exits[k]);
-	fprintf(f, "},\n  \"vectors\": {");
-	sep = "";
-	for (unsigned k = 0; k < 32; k++)
-		if (n->traps[k]) {
-			fprintf(f, "%s\"%u\": %lu", sep, k, (unsigned long)n->traps[k]);
-			sep = ", ";
-		}
-	fprintf(f, "},\n  \"emulated\": {");
-	sep = "";
-	for (unsigned k = 0; emulate_count_name(k); k++)
-		if (n->emulated[k]) {
-			fprintf(f, "%s\"%s\": %lu", sep, emulate_count_name(k),
-				(unsigned long)n->emulated[k]);
-			sep = ", ";
-		}
-	fprintf(f, "},\n  \"hypercalls\": {");
-	sep = "";
-	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
-		if (n->hypercalls[k]) {
-			fprintf(f, "%s\"%s\": %lu", sep, hypercall_name(k, buf),
-				(unsigned long)n->hypercalls[k]);
-			sep = ", ";
-		}
-	fprintf(f, "},\n  \"hypercall_exits\": {");
-	sep = "";
-	for (unsigned k = 0; k < NR_HYPERCALLS; k++)
-		if (n->hypercall_exits[k]) {
-			fprintf(f, "%s\"%s\": %lu", sep, hypercall_name(k, buf),
-				(unsigned long)n->hypercall_exits[k]);
-			sep = ", ";
-		}
-	fprintf(f,
-		"},\n  \"in_guest\": {\"syscalls\": %lu, \"hypercalls\": %lu, \"page_faults\": "
-		"%lu, \"pt_writes\": "
-		"%lu, "
-		"\"privileged\": %lu, \"handed_on\": %lu, \"calls\": %lu, \"fills\": %lu, "
-		"\"bells\": %lu",
-		(unsigned long)n->resident.syscalls, (unsigned long)n->resident.hypercalls,
-		(unsigned long)n->resident.page_faults, (unsigned long)n->resident.pt_writes,
-		(unsigned long)n->resident.privileged, (unsigned long)n->resident.forwarded,
-		(unsigned long)n->resident.calls, (unsigned long)n->resident.fills,
-		(unsigned long)n->resident.bells);
-	fprintf(f, "},\n  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
+	fprintf(f, "{\n");
+	json(f, "exits", n->exits, NR_CPU_EXITS, exit_name, true);
+	json(f, "vectors", n->traps, 32, vector_name, false);
+	json(f, "emulated", n->emulated, NR_EMULATE_COUNTS, emulated_name, false);
+	json(f, "hypercalls", n->hypercalls, NR_HYPERCALLS, hypercall_name, false);
+	json(f, "hypercall_exits", n->hypercall_exits, NR_HYPERCALLS, hypercall_name, false);
+	json(f, "in_guest", (const uint64_t *)&n->resident, NR_INSIDE, inside_name, true);
+	fprintf(f, "  \"polls\": %lu, \"blocks\": %lu, \"kicks\": %lu", (unsigned long)n->polls,
 		(unsigned long)n->blocks, (unsigned long)n->kicks);
 	fprintf(f,
 		",\n  \"kvm_run\": %lu,\n  \"page_table_touches\": %lu,\n  \"mmio_exits\": %lu,\n",

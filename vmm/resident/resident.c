@@ -433,15 +433,11 @@ bool resident_interrupted(struct cpu *c)
 
 void resident_counts_add(struct resident_counts *to, const struct resident_counts *n)
 {
-	to->syscalls += n->syscalls;
-	to->hypercalls += n->hypercalls;
-	to->page_faults += n->page_faults;
-	to->pt_writes += n->pt_writes;
-	to->privileged += n->privileged;
-	to->forwarded += n->forwarded;
-	to->calls += n->calls;
-	to->fills += n->fills;
-	to->bells += n->bells;
+	uint64_t *sum = (uint64_t *)to;
+	const uint64_t *count = (const uint64_t *)n;
+
+	for (unsigned i = 0; i < sizeof(*n) / sizeof(*count); i++)
+		sum[i] += count[i];
 }
 
 void resident_count(const struct monitor *mon, struct resident_counts *n)
