@@ -64,7 +64,7 @@ int bell_create(struct cpu *c)
 		return -errno;
 	put(&l, REG_SPURIOUS, SPURIOUS_ENABLED);
 	if (c->machine->bell_timers)
-		put(&l, REG_TIMER, TIMER_DEADLINE | BELL_VECTOR);
+		put(&l, REG_TIMER, TIMER_DEADLINE | BELL_TIMER_VECTOR);
 	if (ioctl(c->fd, KVM_SET_LAPIC, &l) < 0 || ioctl(c->fd, KVM_SET_MP_STATE, &runs) < 0)
 		return -errno;
 	return 0;
@@ -73,7 +73,7 @@ int bell_create(struct cpu *c)
 void bell_sregs(struct kvm_sregs *s)
 {
 	s->apic_base |= APIC_BASE_ENABLED | APIC_BASE_X2APIC;
-	s->idt.limit = (BELL_VECTOR + 1) * 16 - 1;
+	s->idt.limit = (BELL_TIMER_VECTOR + 1) * 16 - 1;
 }
 
 bool bell_ring(struct cpu *c)

@@ -2,17 +2,20 @@
  * Bells: how a vcpu in guest mode is told of an event without leaving the virtual machine for us.
  *
  * Where CPL 0 is native KVM gets local APICs for the vcpus, of which the guest knows nothing. A
- * bell is their one interrupt: another vcpu's resident monitor sends it with a store to an MSR,
- * a thread of ours with KVM_SIGNAL_MSI, and KVM serves both without our process. CPL 3 runs with
- * interrupts on, CPL 0 with interrupts off, so it interrupts the guest's code only, and the
- * resident monitor (vmm/resident/entry.inc.S) does what there is to do: delivers events, forgets
- * translations that another vcpu waits for, fires its timer, whose time it has set itself. A bell
- * too many does nothing, as when its vcpu had left the guest for another reason.
+ * bell is an interrupt of theirs: another vcpu's resident monitor sends it with a store to an MSR,
+ * a thread of ours with KVM_SIGNAL_MSI, and KVM serves both without our process. The APIC's timer
+ * has one of its own, whose time the resident monitor sets itself.
+ *
+ * CPL 3 runs with interrupts on, CPL 0 with interrupts off, so they interrupt the guest's code
+ * only, and the resident monitor (vmm/resident/entry.inc.S, guest/entry.c) does what there is to
+ * do: delivers events, forgets translations that another vcpu waits for, fires the vcpu's timer. A
+ * bell too many does nothing, as when its vcpu had left the guest for another reason.
  */
 #ifndef VMM_BELL_H
 #define VMM_BELL_H
 
-#define BELL_VECTOR 32
+#define BELL_VECTOR	  32
+#define BELL_TIMER_VECTOR 33
 
 #ifndef __ASSEMBLER__
 #include "vmm/cpu.h"

@@ -124,6 +124,7 @@ struct cpu {
 	int steal_fd;	     /* -1: this kernel does not tell */
 	uint64_t steal_seen; /* ns, as read last */
 	uint64_t steal_next; /* system time of the next look */
+	unsigned steal_none; /* looks since something was stolen */
 
 	/* Statistics. */
 	uint64_t exits[NR_CPU_EXITS];

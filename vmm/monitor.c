@@ -177,8 +177,8 @@ static int map_image(struct monitor *m)
 	memcpy(frame_ptr(d, mfn), monitor_image, size);
 	m->idt_mfn = mfn + pages;
 	uint64_t *idt = frame_ptr(d, m->idt_mfn);
-	/* The last is a bell's, with a place only when there are some (monitor_set_gate). */
-	for (unsigned vec = 0; vec <= BELL_VECTOR; vec++) {
+	/* The last two are bells', with a place only when there are some (monitor_set_gate). */
+	for (unsigned vec = 0; vec <= BELL_TIMER_VECTOR; vec++) {
 		uint64_t va = monitor_va(monitor_trap_stubs) + vec * MON_TRAP_STUB_SIZE;
 		/* Faults of the monitor itself must find a stack wherever it was. */
 		uint64_t ist = vec == 8 ? 1 : vec == 2 || vec == 18 ? 2 : vec == 1 ? 3 : 0;

@@ -64,7 +64,7 @@ extern const uint8_t monitor_op_touch[], monitor_op_invlpg[], monitor_op_cr3[], 
 	monitor_op_iret[], monitor_op_iretq[];
 /* vmm/resident/entry.inc.S */
 extern const uint8_t monitor_res_syscall[], monitor_res_page_fault[], monitor_res_protection[],
-	monitor_res_bell[],
+	monitor_res_bell[], monitor_res_timer[],
 	monitor_res_leave[], monitor_res_iretq[], monitor_res_leave_sysret[], monitor_res_sysretq[],
 	monitor_res_done[], monitor_res_copy[], monitor_res_end[];
 

@@ -11,7 +11,9 @@
 #include "vmm/vcpu.h"
 
 #define PERIOD 10000000u /* ns of system time between two looks */
-#define SHORT  1000000u	 /* ns: who ran for less before it rests is not looked at */
+#define SELDOM \
+	16 /* periods more, when nothing is stolen, before a vcpu must leave the guest for it */
+#define SHORT 1000000u /* ns: who ran for less before it rests is not looked at */
 
 static bool waited(const struct cpu *c, uint64_t *ns)
 {
@@ -44,8 +46,10 @@ static void look(struct cpu *c, uint64_t now)
 	uint64_t delay;
 
 	c->steal_next = now + PERIOD;
+	c->steal_none++;
 	if (!waited(c, &delay) || delay <= c->steal_seen)
 		return;
+	c->steal_none = 0;
 	vcpu_runstate_steal(c->vcpu, delay - c->steal_seen);
 	c->steal_seen = delay;
 }
@@ -57,6 +61,11 @@ void steal_account(struct cpu *c)
 
 	if (now >= c->steal_next)
 		look(c, now);
+}
+
+uint64_t steal_look_at(const struct cpu *c)
+{
+	return c->steal_next + (c->steal_none < SELDOM ? c->steal_none : SELDOM) * PERIOD;
 }
 
 void steal_rest(struct cpu *c)

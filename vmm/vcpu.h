@@ -77,6 +77,8 @@ void guest_stop(struct guest *g);
 void steal_start(struct cpu *c);
 void steal_account(struct cpu *c);
 void steal_rest(struct cpu *c);
+/* System time when a vcpu that stays in the guest should come out for it. */
+uint64_t steal_look_at(const struct cpu *c);
 void steal_skip(struct cpu *c);
 void steal_stop(struct cpu *c);
 

@@ -32,6 +32,7 @@
 #define RES_VECTOR_PF	   14
 #define RES_VECTOR_SYSCALL 0x100
 #define RES_VECTOR_BELL	   0x101
+#define RES_VECTOR_TIMER   0x102
 
 /* What resident_entry() answers. */
 #define RES_FORWARD 0 /* not handled: the exit of the forwarding monitor */
@@ -94,6 +95,8 @@ struct resident_area {
 	uint64_t cr3;	    /* while a handler runs: what is loaded */
 	uint64_t copy;	    /* monitor_res_copy() */
 	uint32_t own_timer; /* handlers set the time of a bell themselves */
+	uint64_t look_at;   /* system time when the host is to account for what the vcpu waited */
+	uint32_t to_ring;   /* vcpus with events */
 	SHARED_PTR(struct cpu) cpu;
 	uint32_t bells; /* vmm/bell.h: there are some; 2: who rings may wait for what follows */
 	uint64_t call, arg[4], result;

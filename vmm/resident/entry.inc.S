@@ -79,20 +79,30 @@ monitor_res_protection:
 1:	outb %al, $(MON_PORT_TRAP + RES_VECTOR_GP)
 	ud2
 
-/* A bell. It comes at CPL 3 only; but QEMU's emulation of SVM may deliver an injected interrupt once
- * more before the handler's next exit (svm_helper.c, helper_vmrun: exception_index stays set). */
-	.balign 64
-	.globl monitor_res_bell
-monitor_res_bell:
+/* A bell, and the timer's. They come at CPL 3 only; but QEMU's emulation of SVM may deliver an
+ * injected interrupt once more before the handler's next exit (svm_helper.c, helper_vmrun:
+ * exception_index stays set). */
+	.macro bell vector
 	testb $3, 8(%rsp)
 	jz 1f
 	swapgs
 	pushq $0
-	movl $RES_VECTOR_BELL, 4(%rsp)
+	movl $\vector, 4(%rsp)
 	push_registers
 	cld
 	jmp enter
 1:	iretq
+	.endm
+
+	.balign 64
+	.globl monitor_res_bell
+monitor_res_bell:
+	bell RES_VECTOR_BELL
+
+	.balign 64
+	.globl monitor_res_timer
+monitor_res_timer:
+	bell RES_VECTOR_TIMER
 
 handle:
 	push_registers

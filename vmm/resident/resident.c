@@ -185,6 +185,7 @@ int resident_create(struct machine *m, struct monitor *mon, struct error *err)
 	monitor_set_gate(mon, RES_VECTOR_PF, monitor_res_page_fault);
 	monitor_set_gate(mon, RES_VECTOR_GP, monitor_res_protection);
 	monitor_set_gate(mon, BELL_VECTOR, monitor_res_bell);
+	monitor_set_gate(mon, BELL_TIMER_VECTOR, monitor_res_timer);
 	if (!is_reached(r, d) || !is_reached(r, d->pages) || !is_reached(r, d->evtchn) ||
 	    !is_reached(r, d->vcpu[0]) || !is_reached(r, d->memory) ||
 	    !is_reached(r, d->memory + m->memory_size - 1))
@@ -395,6 +396,7 @@ void resident_prepare(struct cpu *c, bool on)
 	/* A breakpoint of the guest's may be where the handlers have memory of ours. */
 	__atomic_store_n(&a->off, !on || c->vcpu->debugreg[7] & 0xff, __ATOMIC_RELEASE);
 	a->kick = 0;
+	a->look_at = steal_look_at(c);
 	if (!a->own_timer)
 		a->armed = c->signalled ? 0 : c->timer_armed;
 }

@@ -90,17 +90,13 @@ static bool wants_timer(struct vcpu *v, struct resident_area *r)
 	return !r->own_timer;
 }
 
-#define EARLY 1000 /* ns that a bell may come too early, by rounding */
-
 /* Who rang has no name: whatever it may be for is looked at. True: some of it is the host's. */
 static bool answer_bell(struct vcpu *v, struct resident_area *r)
 {
 	uint64_t now = system_time(r), deadline;
 
 	r->count.bells++;
-	if (r->own_timer && r->armed && now + EARLY >= r->armed)
-		r->armed = 0;
-	if (r->off || host_must(shared(v->domain)))
+	if (r->off || now >= r->look_at || host_must(shared(v->domain)))
 		return true;
 	if (!r->own_timer)
 		return false;
@@ -121,11 +117,14 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 {
 	struct vcpu *v = shared(r->vcpu);
 	struct privileged_insn insn;
-	bool bell = f->entry_vector == RES_VECTOR_BELL;
+	bool bell = f->entry_vector >= RES_VECTOR_BELL;
 
 	r->cr3 = vcpu_l4(v) << PAGE_SHIFT;
 	if (bell) {
 		wrmsr(MSR_X2APIC_EOI, 0);
+		/* When the bell comes is the host's reckoning, and may be a little early. */
+		if (f->entry_vector == RES_VECTOR_TIMER)
+			r->armed = 0;
 		resident_flush_wanted();
 	} else if (!resident_handles(v, f, r->cr2, &insn)) {
 		r->count.forwarded++;
@@ -140,6 +139,8 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 		r->count.forwarded++;
 		return RES_FORWARD;
 	}
+	if (r->to_ring)
+		resident_ring_out(r);
 	host |= atomic_load(&v->pause_flags) || shared(v->domain)->is_shut_down;
 	if (!host)
 		vcpu_deliver_events(v);

@@ -63,15 +63,32 @@ static void ring(unsigned vcpu)
 			 : "memory");
 }
 
-/* In guest mode it takes a bell; elsewhere it looks before it comes back there. */
+/* When the handler has given back its locks: who is rung may run at once, and want them. */
 static void vcpu_notify(struct vcpu *v)
 {
-	const struct resident_area *a = area_of(v);
+	struct resident_area *r = resident_area();
 
-	if (!a->bells || a->off || !atomic_load(&shared(a->cpu)->in_guest))
-		vcpu_kick(v);
-	else if (v->id != shared(resident_area()->vcpu)->id)
-		ring(v->id);
+	if (v->id != shared(r->vcpu)->id)
+		r->to_ring |= 1u << v->id;
+}
+
+/* In guest mode it takes a bell; elsewhere it looks before it comes back there. */
+void resident_ring_out(struct resident_area *r)
+{
+	const struct domain *d = shared(shared(r->vcpu)->domain);
+	uint32_t vcpus = r->to_ring;
+
+	r->to_ring = 0;
+	for (; vcpus; vcpus &= vcpus - 1) {
+		unsigned id = (unsigned)__builtin_ctz(vcpus);
+		struct vcpu *v = shared(d->vcpu[id]);
+		const struct resident_area *a = area_of(v);
+
+		if (a->bells && !a->off && atomic_load(&shared(a->cpu)->in_guest))
+			ring(id);
+		else
+			vcpu_kick(v);
+	}
 }
 
 static void descriptors_changed(struct vcpu *v)

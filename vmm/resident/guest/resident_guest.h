@@ -46,6 +46,8 @@ void resident_set_pci_address(uint32_t address);
 /* A write to a page table of v's, whose registers are in struct vcpu: true when it was done. */
 bool resident_pt_write(struct vcpu *v, uint64_t va);
 
+/* Tells the vcpus in r->to_ring. */
+void resident_ring_out(struct resident_area *r);
 /* Another vcpu waits until this one has no translations of before. */
 void resident_flush_wanted(void);
 
