@@ -106,7 +106,7 @@ JOBS := -j$(shell nproc)
 # Suites that run beside each other.
 LANES ?= $(shell nproc)
 # One that has not ended after so many seconds stands still; on two idle cores none takes 400.
-SUITE_LIMIT := 1200
+RUN_CHECKS = test/lib/run-suites -j $(LANES) -t 1200
 QUIET_MAKE = $(MAKE) --no-print-directory $(JOBS)
 
 demo: needs-demo
@@ -158,17 +158,17 @@ CHECK_SUITES := \
 check: needs-test
 	@echo '== building' && $(QUIET_MAKE) all unit guests >/dev/null
 ifdef SANITIZE
-	@BUILD=$(BUILD) GUESTS=$(BUILD)/guests XENOLITH=$(XENOLITH) test/lib/run-suites -j $(LANES) -t $(SUITE_LIMIT) test/lib/unit.sh \
+	@BUILD=$(BUILD) GUESTS=$(BUILD)/guests XENOLITH=$(XENOLITH) $(RUN_CHECKS) test/lib/unit.sh \
 		"test/cli/cli_test.sh $(XENOLITH)" "test/cli/create_test.sh $(XENOLITH)" test/guests/run.sh "test/fuzz/hypercalls.sh 3000000" "test/fuzz/pci.sh 10" "test/linux/run.sh smoke"
 else
 	@$(QUIET_MAKE) BUILD=build-tsan TSAN=1 stress >/dev/null
-	@BUILD=$(BUILD) test/lib/run-suites -j $(LANES) -t $(SUITE_LIMIT) $(CHECK_SUITES)
+	@BUILD=$(BUILD) $(RUN_CHECKS) $(CHECK_SUITES)
 endif
 
 check-nested: needs-demo
 	@test/lib/needs.sh nested
 	@echo '== building' && $(QUIET_MAKE) all guests >/dev/null
-	@test/lib/run-suites -j $(LANES) -t $(SUITE_LIMIT) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12" \
+	@$(RUN_CHECKS) "test/nested/host.sh 6.1" "test/nested/host.sh 6.12" \
 		"test/gdb/nested.sh 6.1"
 
 # Emulated devices behind an emulated IOMMU, through the kernel's own VFIO.

@@ -46,14 +46,6 @@ void backend_disconnect(struct backend *b)
 	b->class->disconnect(b);
 }
 
-/* The frontend has closed. */
-static void closed(struct backend *b)
-{
-	if (b->connected && b->class->drain)
-		b->class->drain(b);
-	backend_disconnect(b);
-}
-
 static enum xenbus_state frontend_state(struct backend *b)
 {
 	uint64_t state;
@@ -129,13 +121,13 @@ static void frontend_changed(void *arg)
 		break;
 	case XenbusStateClosing:
 		if (!b->class->serves_closing)
-			closed(b);
+			backend_disconnect(b);
 		backend_set_state(b, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		if (state == XenbusStateClosed)
-			closed(b);
+		if (state == XenbusStateClosed && b->connected && b->class->drain)
+			b->class->drain(b);
 		backend_disconnect(b);
 		backend_set_state(b, XenbusStateClosed);
 		if (b->detaching) {

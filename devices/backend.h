@@ -81,7 +81,7 @@ struct backend {
 	struct local_watch *watch;
 	int leave_fd; /* looks whether the guest has noticed; -1: not yet */
 	unsigned leave_ticks;
-	struct {	      /* backend_fault.c */
+	struct {	    /* backend_fault.c */
 		int timer_fd; /* 0: none */
 		bool dead;
 	} fault;

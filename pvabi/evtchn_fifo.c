@@ -77,13 +77,6 @@ int evtchn_fifo_expand_array(struct domain *d, uint64_t mfn)
 	return 0;
 }
 
-uint32_t evtchn_fifo_word(const struct domain *d, evtchn_port_t port)
-{
-	const event_word_t *w = evtchn_fifo_word_of(d, port);
-
-	return w ? __atomic_load_n(w, __ATOMIC_SEQ_CST) : 0;
-}
-
 bool evtchn_fifo_queue(const struct vcpu *v, unsigned queue, evtchn_port_t *head,
 		       evtchn_port_t *tail, bool *ready)
 {

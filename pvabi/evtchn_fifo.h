@@ -23,7 +23,4 @@ struct evtchn_fifo {
 	struct fifo_vcpu vcpu[MAX_VCPUS];
 };
 
-/* NULL when the guest has not given the page yet. */
-event_word_t *evtchn_fifo_word_of(const struct domain *d, evtchn_port_t port);
-
 #endif

@@ -17,7 +17,8 @@
 #define LINKED	(1u << EVTCHN_FIFO_LINKED)
 #define BUSY	(1u << EVTCHN_FIFO_BUSY)
 
-event_word_t *evtchn_fifo_word_of(const struct domain *d, evtchn_port_t port)
+/* NULL when the guest has not given the page yet. */
+static event_word_t *word_of(const struct domain *d, evtchn_port_t port)
 {
 	const struct evtchn_fifo *f = shared(d->evtchn_fifo);
 
@@ -28,6 +29,13 @@ event_word_t *evtchn_fifo_word_of(const struct domain *d, evtchn_port_t port)
 static uint32_t word_read(const event_word_t *w)
 {
 	return __atomic_load_n(w, __ATOMIC_SEQ_CST);
+}
+
+uint32_t evtchn_fifo_word(const struct domain *d, evtchn_port_t port)
+{
+	const event_word_t *w = word_of(d, port);
+
+	return w ? word_read(w) : 0;
 }
 
 /* Both return the word as it was. */
@@ -98,7 +106,7 @@ static bool enqueue(struct vcpu *v, evtchn_port_t port)
 	chn->last_vcpu = v->id;
 	chn->last_priority = chn->priority;
 	if (*tail)
-		linked = set_link(d, evtchn_fifo_word_of(d, *tail), port);
+		linked = set_link(d, word_of(d, *tail), port);
 	if (!linked)
 		__atomic_store_n(&shared(q->control)->head[chn->priority], port, __ATOMIC_SEQ_CST);
 	*tail = port;
@@ -110,7 +118,7 @@ static void set_pending(struct vcpu *v, evtchn_port_t port)
 	struct domain *d = shared(v->domain);
 	struct evtchn *chn = &shared(d->evtchn)[port];
 	struct fifo_vcpu *q = &shared(d->evtchn_fifo)->vcpu[v->id];
-	event_word_t *w = evtchn_fifo_word_of(d, port);
+	event_word_t *w = word_of(d, port);
 	bool was_pending;
 
 	if (!w) {
@@ -134,7 +142,7 @@ static void set_pending(struct vcpu *v, evtchn_port_t port)
 /* The guest takes the event off its queue itself when it finds it not pending. */
 static void clear_pending(struct domain *d, evtchn_port_t port)
 {
-	event_word_t *w = evtchn_fifo_word_of(d, port);
+	event_word_t *w = word_of(d, port);
 
 	shared(d->evtchn)[port].pending = false;
 	if (w)
@@ -143,7 +151,7 @@ static void clear_pending(struct domain *d, evtchn_port_t port)
 
 static void unmask(struct domain *d, evtchn_port_t port)
 {
-	event_word_t *w = evtchn_fifo_word_of(d, port);
+	event_word_t *w = word_of(d, port);
 
 	if (!w)
 		return;
@@ -154,21 +162,21 @@ static void unmask(struct domain *d, evtchn_port_t port)
 
 static bool is_pending(const struct domain *d, evtchn_port_t port)
 {
-	const event_word_t *w = evtchn_fifo_word_of(d, port);
+	const event_word_t *w = word_of(d, port);
 
 	return w && word_read(w) & PENDING;
 }
 
 static bool is_masked(const struct domain *d, evtchn_port_t port)
 {
-	const event_word_t *w = evtchn_fifo_word_of(d, port);
+	const event_word_t *w = word_of(d, port);
 
 	return !w || word_read(w) & MASKED;
 }
 
 static bool is_busy(const struct domain *d, evtchn_port_t port)
 {
-	const event_word_t *w = evtchn_fifo_word_of(d, port);
+	const event_word_t *w = word_of(d, port);
 
 	return w && word_read(w) & LINKED;
 }

@@ -17,7 +17,6 @@
 #define SPURIOUS_ENABLED  0x1ffu
 #define REG_TIMER	  0x320
 #define TIMER_DEADLINE	  (2u << 17)
-#define MSR_TSC_DEADLINE  0x6e0
 #define MSI_ADDRESS	  0xfee00000u
 #define MSI_DEST_SHIFT	  12
 

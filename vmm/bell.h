@@ -17,6 +17,11 @@
 #define BELL_VECTOR	  32
 #define BELL_TIMER_VECTOR 33
 
+/* SDM vol. 3, 10.12.1.2 and 10.5.4.1. */
+#define MSR_X2APIC_EOI	 0x80b
+#define MSR_X2APIC_ICR	 0x830
+#define MSR_TSC_DEADLINE 0x6e0
+
 #ifndef __ASSEMBLER__
 #include "vmm/cpu.h"
 

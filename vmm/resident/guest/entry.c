@@ -6,13 +6,12 @@
 
 #include "pvabi/bounce.h"
 #include "pvabi/mm.h"
+#include "vmm/bell.h"
 #include "vmm/clock.h"
 #include "vmm/resident/guest/handle.h"
 #include "vmm/resident/guest/resident_guest.h"
 
-#define MSR_FS_BASE	 0xc0000100
-#define MSR_X2APIC_EOI	 0x80b
-#define MSR_TSC_DEADLINE 0x6e0
+#define MSR_FS_BASE 0xc0000100
 
 #define EFLAGS_IF 0x200UL
 #define FIXED	  0x2UL
@@ -23,11 +22,6 @@ static uint64_t rdmsr(uint32_t msr)
 
 	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
 	return (uint64_t)hi << 32 | lo;
-}
-
-static void wrmsr(uint32_t msr, uint64_t val)
-{
-	__asm__ volatile("wrmsr" ::"a"((uint32_t)val), "d"((uint32_t)(val >> 32)), "c"(msr));
 }
 
 /* Up to ss: the data segments are the host's to read. */
@@ -62,14 +56,9 @@ static void leave(struct vcpu *v, struct cpu_user_regs *f, uint64_t fs, uint64_t
 	resident_load_tables(v);
 }
 
-static uint64_t system_time(const struct resident_area *r)
+static void arm(struct vcpu *v, struct resident_area *r, uint64_t deadline)
 {
-	return clock_at(shared(r->clock), __builtin_ia32_rdtsc());
-}
-
-static void arm(struct resident_area *r, uint64_t deadline)
-{
-	uint64_t now = system_time(r);
+	uint64_t now = resident_host_ops.system_time(shared(v->domain));
 	uint64_t ticks = clock_ticks(shared(r->clock), deadline > now ? deadline - now : 0);
 
 	wrmsr(MSR_TSC_DEADLINE, __builtin_ia32_rdtsc() + ticks);
@@ -86,14 +75,14 @@ static bool wants_timer(struct vcpu *v, struct resident_area *r)
 	if (!deadline || (r->armed && deadline + RES_TIMER_SLOP >= r->armed))
 		return false;
 	if (r->own_timer)
-		arm(r, deadline);
+		arm(v, r, deadline);
 	return !r->own_timer;
 }
 
 /* Who rang has no name: whatever it may be for is looked at. True: some of it is the host's. */
 static bool answer_bell(struct vcpu *v, struct resident_area *r)
 {
-	uint64_t now = system_time(r), deadline;
+	uint64_t now = resident_host_ops.system_time(shared(v->domain)), deadline;
 
 	r->count.bells++;
 	if (r->off || now >= r->look_at || host_must(shared(v->domain)))

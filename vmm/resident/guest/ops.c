@@ -54,13 +54,11 @@ static void vcpu_kick(struct vcpu *v)
 		call(RES_CALL_VCPU_KICK, v->id, 0, 0, 0);
 }
 
-#define MSR_X2APIC_ICR 0x830
-#define ICR_ASSERT     (1u << 14)
+#define ICR_ASSERT (1u << 14)
 
 static void ring(unsigned vcpu)
 {
-	__asm__ volatile("wrmsr" ::"a"(BELL_VECTOR | ICR_ASSERT), "d"(vcpu), "c"(MSR_X2APIC_ICR)
-			 : "memory");
+	wrmsr(MSR_X2APIC_ICR, (uint64_t)vcpu << 32 | ICR_ASSERT | BELL_VECTOR);
 }
 
 /* When the handler has given back its locks: who is rung may run at once, and want them. */

@@ -16,6 +16,12 @@
 #define STR(x)	#x
 #define XSTR(x) STR(x)
 
+static inline void wrmsr(uint32_t msr, uint64_t val)
+{
+	__asm__ volatile("wrmsr" ::"a"((uint32_t)val), "d"((uint32_t)(val >> 32)), "c"(msr)
+			 : "memory");
+}
+
 /* The running vcpu's. */
 static inline struct resident_area *resident_area(void)
 {
