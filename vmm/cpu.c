@@ -303,10 +303,11 @@ void cpu_arm_timer(struct cpu *c, uint64_t ns)
 	timer_settime(c->timer, 0, &t, NULL);
 }
 
-void cpu_wait_left(struct cpu *c)
+void cpu_wait_flushed(struct cpu *c)
 {
 	uint32_t entry = atomic_load(&c->entries);
 
-	while (atomic_load(&c->in_guest) && atomic_load(&c->entries) == entry)
+	while (atomic_load(&c->in_guest) && atomic_load(&c->remote_flush) &&
+	       atomic_load(&c->entries) == entry)
 		sched_yield();
 }

@@ -168,8 +168,9 @@ void cpu_kick(struct cpu *c);
 void cpu_sleep(struct cpu *c, uint64_t ns);
 /* The running guest is kicked in ns nanoseconds (0: never). */
 void cpu_arm_timer(struct cpu *c, uint64_t ns);
-/* Waits until c is not running with what it had at the call. c->kick was used. */
-void cpu_wait_left(struct cpu *c);
+/* c->remote_flush was set and c then kicked: waits until it does not run with translations that it
+ * had at the call. It may have been here and gone on already. */
+void cpu_wait_flushed(struct cpu *c);
 /* The signal that cpu_kick uses: install once per process. */
 void cpu_install_kick_handler(void);
 

@@ -410,10 +410,23 @@ static bool strayed(struct cpu *c, const struct cpu_exit *x, const struct cpu_us
 	return true;
 }
 
+/* It goes on inside. A signal may have come when KVM had left the guest anyway, or was spent where
+ * it must go on as it is (must_go_on): who sent it may wait for this vcpu, and handlers inside
+ * would never come out by themselves. */
+static void leave_soon(struct cpu *c)
+{
+	if (!atomic_load(&c->kick) && !c->signalled && !c->descriptors_dirty &&
+	    !c->debugregs_dirty && !atomic_load(&c->remote_flush))
+		return;
+	if (resident_is_on(c))
+		resident_leave_soon(c);
+	else if (ring3_is_on(c))
+		ring3_leave_soon(c);
+}
+
 void cpu_enter(struct cpu *c, struct cpu_exit *x)
 {
 	struct cpu_user_regs entered;
-	int again;
 
 	memset(x, 0, offsetof(struct cpu_exit, text));
 	if (!begin_guest(c)) {
@@ -426,9 +439,8 @@ void cpu_enter(struct cpu *c, struct cpu_exit *x)
 	c->re_kicks = 0;
 	c->went_on = false;
 	entered = c->vcpu->regs;
-	do {
-		again = run_once(c, x);
-	} while (again);
+	while (run_once(c, x))
+		leave_soon(c);
 	atomic_store(&c->in_guest, false);
 	if (strayed(c, x, &entered))
 		x->kind = CPU_EXIT_KICK;

@@ -104,7 +104,7 @@ static void op_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
 	}
 	for (unsigned i = 0; i < d->nr_vcpus; i++)
 		if ((vcpus & 1u << i) && g->cpu[i] && d->vcpu[i] != self)
-			cpu_wait_left(g->cpu[i]);
+			cpu_wait_flushed(g->cpu[i]);
 }
 
 static void op_pte_overwritten(struct vcpu *v, uint64_t maddr)

@@ -17,6 +17,7 @@
  *	WRONG_PENDING	set_pending() selects the word before it sets the bit
  *	WRONG_SELECT	select_word() raises upcall_pending before the selector's bit
  *	WRONG_KICK	no kick for a vcpu that has upcalls masked
+ *	WRONG_QUEUED	a kick whose signal came with something to deliver is forgotten
  *	WRONG_SLEEP	cpu_sleep() looks at kick before it sets sleep_word
  *	WRONG_BELL	who was in guest mode before its event was marked is only rung
  * With BELLS who is in guest mode is not kicked but rung (vmm/bell.h).

@@ -48,7 +48,7 @@ one() {
   check "$@" >"$work/$1${2:+-$2}.tap" 2>&1
 }
 list=(block spin poll nmi upcall timeout block+bells spin+bells poll+bells upcall+bells
-  "block BLOCK" "block SLEEP" "block SELECT" "block PENDING" "spin KICK" "poll POLL"
+  "block BLOCK" "block SLEEP" "block SELECT" "block PENDING" "spin KICK" "spin QUEUED" "poll POLL"
   "timeout UNBLOCK" "timeout MARKS" "block+bells BELL" "spin+bells KICK")
 for what in "${list[@]}"; do
   [ "$(jobs -rp | wc -l)" -ge 2 ] && wait -n

@@ -48,7 +48,7 @@ mtype = { IDLE, WAITER, GIVEN, SLEEPER, SPINNER, STI_TEST, SPIN, SENDER, UPCALL,
 /* A vcpu whose guest runs `pc`, `rounds` times. */
 proctype vcpu(byte me; mtype pc; byte rounds)
 {
-	bit k, j, both, timed, seen;
+	bit k, j, both, timed, seen, queued;
 	byte pollers, port, arg, had;
 	short waits_for;
 	mtype interrupted, call;
@@ -102,6 +102,16 @@ go_on:
 kicked:
 	drain_stores();
 	sig[me] = 0;
+	if
+	:: !queued ->
+		/* Something that KVM has to deliver goes first (must_go_on), but what handles
+		 * it comes out (leave_soon). */
+		queued = 1;
+#ifdef WRONG_QUEUED
+		goto go_on
+#endif
+	:: true -> skip
+	fi;
 	in_guest[me] = 0;
 	kick[me] = 0;
 	goto loop;

@@ -370,9 +370,6 @@ void resident_serve(struct cpu *c)
 	a->result = serve(c, a);
 	atomic_fetch_add(&c->entries, 1);
 	atomic_store(&c->in_guest, true);
-	if (atomic_load(&c->kick) || c->signalled || c->descriptors_dirty || c->debugregs_dirty ||
-	    atomic_load(&c->remote_flush))
-		a->kick = 1;
 }
 
 /* ---- entries and kicks ---- */
@@ -419,6 +416,11 @@ bool resident_arm(struct cpu *c, uint64_t deadline)
 	return true;
 }
 
+void resident_leave_soon(struct cpu *c)
+{
+	resident_cpu_area(c)->kick = 1;
+}
+
 bool resident_interrupted(struct cpu *c)
 {
 	struct kvm_regs *r = &c->run->s.regs.regs;
@@ -429,7 +431,7 @@ bool resident_interrupted(struct cpu *c)
 		r->rip = monitor_va(monitor_res_done);
 		c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	}
-	resident_cpu_area(c)->kick = 1;
+	resident_leave_soon(c);
 	return false;
 }
 

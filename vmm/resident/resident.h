@@ -39,6 +39,8 @@ bool resident_fill(struct cpu *c, uint64_t addr);
 /* KVM_RUN was interrupted at CPL 0: the vcpu comes out soon. True: it is at its entry of the
  * guest, struct vcpu has its registers. */
 bool resident_interrupted(struct cpu *c);
+/* It goes on inside, and is to come out at the end of what is being handled, or of the next. */
+void resident_leave_soon(struct cpu *c);
 
 /* Any thread: has what is pending delivered inside the guest. False: it must leave that. */
 bool resident_ring(struct cpu *c);

@@ -38,6 +38,8 @@ int ring3_exit(struct cpu *c, struct cpu_exit *x, uint64_t addr);
 /* KVM_RUN was interrupted in the monitor's code at CPL 3 or in its gates. True: on its way out,
  * and v has the guest's registers. False: it must go on, and comes out soon. */
 bool ring3_interrupted(struct cpu *c);
+/* As resident_leave_soon(). */
+void ring3_leave_soon(struct cpu *c);
 /* Is it there that the vcpu was interrupted? */
 bool ring3_is_inside(const struct cpu *c);
 
@@ -51,5 +53,7 @@ bool ring3_event_fd(struct domain *d, evtchn_port_t port, int fd, bool on);
 /* host_ops.inner_lock() and inner_unlock(). */
 void ring3_lock(struct domain *d);
 void ring3_unlock(struct domain *d);
+/* As mm_tlb_flushed() with MM_TLB_NONE, and with what is now. */
+void ring3_tlb_rest(struct cpu *c, bool rests);
 
 #endif

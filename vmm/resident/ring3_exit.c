@@ -155,14 +155,10 @@ static void serve(const struct cpu *c)
  * (as resident_serve()). */
 static void served(struct cpu *c)
 {
-	struct ring3 *r = ring3_of(c);
-
 	atomic_store(&c->in_guest, false);
 	serve(c);
 	atomic_fetch_add(&c->entries, 1);
 	atomic_store(&c->in_guest, true);
-	if (c->signalled || atomic_load(&c->kick) || atomic_load(&c->remote_flush))
-		r->cpu[c->vcpu->id].area->kick = 1;
 }
 
 int ring3_exit(struct cpu *c, struct cpu_exit *x, uint64_t addr)
@@ -212,17 +208,23 @@ static bool is_on_way_out(struct cpu *c)
 	       rip < va + (uint64_t)(ring3_leave_end - ring3_stub);
 }
 
-bool ring3_interrupted(struct cpu *c)
+void ring3_leave_soon(struct cpu *c)
 {
 	struct ring3 *r = ring3_of(c);
+
+	r->cpu[c->vcpu->id].area->kick = 1;
+	atomic_store(&r->cpu[c->vcpu->id].vcpu->wanted, true);
+}
+
+bool ring3_interrupted(struct cpu *c)
+{
 	struct cpu_user_regs f;
 
 	if (is_on_way_out(c)) {
 		collect_frame(c, &f);
 		return true;
 	}
-	r->cpu[c->vcpu->id].area->kick = 1;
-	atomic_store(&r->cpu[c->vcpu->id].vcpu->wanted, true);
+	ring3_leave_soon(c);
 	return false;
 }
 
