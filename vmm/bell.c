@@ -2,12 +2,14 @@
  * The local APICs of KVM, of which nothing is used but one interrupt (bell.h). Registers: SDM
  * vol. 3, 10.4 (local APIC), 10.12 (x2APIC).
  */
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "vmm/bell.h"
 #include "vmm/cpu_internal.h"
+#include "vmm/resident/resident.h"
 
 #define CPUID_1C_X2APIC	  (1u << 21)
 #define CPUID_1C_DEADLINE (1u << 24)
@@ -53,6 +55,15 @@ static void put(struct kvm_lapic_state *l, unsigned reg, uint32_t value)
 	memcpy(l->regs + reg, &value, sizeof(value));
 }
 
+/* A KVM that does not offer it wants the APIC's own MSR for every bell. */
+static void end_without_exit(struct cpu *c)
+{
+	const uint32_t *eoi = &resident_cpu_area(c)->eoi;
+	uint64_t maddr = (uint64_t)((const uint8_t *)eoi - c->machine->memory);
+
+	cpu_write_msr(c, MSR_KVM_PV_EOI_EN, maddr | KVM_MSR_ENABLED);
+}
+
 int bell_create(struct cpu *c)
 {
 	/* All but the first wait for the first to start them. */
@@ -66,6 +77,7 @@ int bell_create(struct cpu *c)
 		put(&l, REG_TIMER, TIMER_DEADLINE | BELL_TIMER_VECTOR);
 	if (ioctl(c->fd, KVM_SET_LAPIC, &l) < 0 || ioctl(c->fd, KVM_SET_MP_STATE, &runs) < 0)
 		return -errno;
+	end_without_exit(c);
 	return 0;
 }
 

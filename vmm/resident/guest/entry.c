@@ -79,6 +79,17 @@ static bool wants_timer(struct vcpu *v, struct resident_area *r)
 	return !r->own_timer;
 }
 
+/* KVM looks at the bit at an exit, so one instruction both finds and clears it (Linux,
+ * Documentation/virt/kvm/x86/msr.rst: MSR_KVM_PV_EOI_EN). */
+static void end_bell(struct resident_area *r)
+{
+	bool kvm_sees;
+
+	__asm__ volatile("btrl $0, %0" : "+m"(r->eoi), "=@ccc"(kvm_sees)::"memory");
+	if (!kvm_sees)
+		wrmsr(MSR_X2APIC_EOI, 0);
+}
+
 /* Who rang has no name: whatever it may be for is looked at. True: some of it is the host's. */
 static bool answer_bell(struct vcpu *v, struct resident_area *r)
 {
@@ -110,7 +121,7 @@ __attribute__((aligned(4096))) unsigned resident_entry(struct cpu_user_regs *f,
 
 	r->cr3 = vcpu_l4(v) << PAGE_SHIFT;
 	if (bell) {
-		wrmsr(MSR_X2APIC_EOI, 0);
+		end_bell(r);
 		/* When the bell comes is the host's reckoning, and may be a little early. */
 		if (f->entry_vector == RES_VECTOR_TIMER)
 			r->armed = 0;
