@@ -9,6 +9,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* Some microseconds, which is what most handlers hold one for. To sleep takes an exit of the
+ * virtual machine there, and to wake somebody another. */
+#define PV_LOCK_SPINS 256
+
 struct pv_lock {
 	_Atomic uint32_t state;
 };
@@ -19,6 +23,12 @@ static inline void pv_lock(struct pv_lock *l, void (*wait)(_Atomic uint32_t *, u
 
 	if (atomic_compare_exchange_strong(&l->state, &c, 1))
 		return;
+	for (unsigned n = 0; n < PV_LOCK_SPINS && c; n++) {
+		__builtin_ia32_pause();
+		c = atomic_load_explicit(&l->state, memory_order_relaxed);
+		if (!c && atomic_compare_exchange_strong(&l->state, &c, 1))
+			return;
+	}
 	if (c != 2)
 		c = atomic_exchange(&l->state, 2);
 	while (c != 0) {

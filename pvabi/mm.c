@@ -110,7 +110,7 @@ void mm_type_put(struct domain *d, uint64_t mfn)
 		return;
 	if (is_table(p->type))
 		mm_table_invalidate(d, mfn, p->type);
-	p->tlb_stamp = d->tlb_clock;
+	p->tlb_stamp = mm_tlb_stamp(d);
 }
 
 int mm_get_page_and_type(struct domain *d, uint64_t mfn, enum page_type type)

@@ -48,8 +48,8 @@ struct page_info {
 		struct {
 			uint16_t linear_in, linear_out;
 		};
-		/* Without type_count: domain.tlb_clock when the last reference of `type`
-		 * went (Xen: tlbflush_timestamp). */
+		/* Without type_count: mm_tlb_stamp() when the last reference of `type` went
+		 * (Xen: tlbflush_timestamp). */
 		uint32_t tlb_stamp;
 	};
 };
@@ -141,6 +141,23 @@ void mm_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va);
 /* Whoever may have translations from before `stamp` loses them. */
 void mm_tlb_flush_since(struct domain *d, uint32_t stamp);
 void mm_tlb_init(struct domain *d);
+/* The stamp of a frame whose last reference of a type goes. With the domain's lock. */
+uint32_t mm_tlb_stamp(struct domain *d);
+
+/* A vcpu that loads page tables has a flush that it need not be asked for. Without a lock, by the
+ * vcpu's own thread: what mm_tlb_now() was before is what mm_tlb_flushed() gets after. */
+static inline uint32_t mm_tlb_now(const struct domain *d)
+{
+	return atomic_load_explicit(&d->tlb_clock, memory_order_relaxed);
+}
+
+static inline void mm_tlb_flushed(struct vcpu *v, uint32_t since)
+{
+	atomic_store_explicit(&v->tlb_time, since, memory_order_relaxed);
+}
+
+/* Time of a vcpu that has no translations, and flushes before it has any again. */
+#define MM_TLB_NONE UINT32_MAX
 
 /* The foreigndom argument of the MMU calls (Xen: get_pg_owner()): 0 for the guest
  * itself, which must be called DOMID_SELF; -EPERM for what exists but is not the

@@ -3,7 +3,8 @@
  * reachable any more through a translation of its earlier life: a guest that
  * removed its last writable mapping without a flush could else write to its
  * page tables (Xen: arch/x86/mm.c, _get_page_type; arch/x86/flushtlb.c). A clock
- * that counts flushes tells when none is needed, which is nearly always.
+ * that goes on with each flush and each release of a frame tells when none is needed, which is
+ * nearly always: whoever loads page tables, at the latest at a system call, has had one.
  */
 #include "pvabi/mm.h"
 
@@ -20,20 +21,39 @@ void mm_tlb_init(struct domain *d)
 		v->tlb_time = FIRST_TICK;
 }
 
+static void advance(struct domain *d)
+{
+	uint32_t now = mm_tlb_now(d);
+	struct vcpu *v;
+
+	if (now == UINT32_MAX) {
+		/* Stamps of before are later than any time now: a flush too many. When all have
+		 * flushed nobody is left between mm_tlb_now() and mm_tlb_flushed(). */
+		now = FIRST_TICK;
+		atomic_store(&d->tlb_clock, now);
+		host_of(d)->tlb_flush(d, ~0u, ~0UL);
+		for_each_vcpu (d, v)
+			mm_tlb_flushed(v, 0);
+	}
+	atomic_store_explicit(&d->tlb_clock, now + 1, memory_order_relaxed);
+}
+
 static void tick(struct domain *d, uint32_t vcpus)
 {
 	struct vcpu *v;
 
-	if (d->tlb_clock == UINT32_MAX) {
-		/* Stamps of before are later than any time now: a flush too many. */
-		mm_tlb_init(d);
-		for_each_vcpu (d, v)
-			v->tlb_time = 0;
-	}
-	d->tlb_clock++;
+	advance(d);
 	for_each_vcpu (d, v)
 		if (vcpus & 1u << v->id)
-			v->tlb_time = d->tlb_clock;
+			mm_tlb_flushed(v, mm_tlb_now(d));
+}
+
+uint32_t mm_tlb_stamp(struct domain *d)
+{
+	uint32_t stamp = mm_tlb_now(d);
+
+	advance(d);
+	return stamp;
 }
 
 void mm_tlb_flush(struct domain *d, uint32_t vcpus, uint64_t va)
@@ -50,7 +70,7 @@ void mm_tlb_flush_since(struct domain *d, uint32_t stamp)
 	struct vcpu *v;
 
 	for_each_vcpu (d, v)
-		if (v->tlb_time <= stamp)
+		if (atomic_load_explicit(&v->tlb_time, memory_order_relaxed) <= stamp)
 			mask |= 1u << v->id;
 	if (mask)
 		mm_tlb_flush(d, mask, ~0UL);

@@ -152,7 +152,7 @@ struct domain {
 	SHARED_PTR(uint64_t) free_frames;   /* bitmap of RAM given back, NULL: none ever was */
 	uint64_t free_hint;		    /* no free frame below it */
 	unsigned invalidate_depth;	    /* mm_table_invalidate() */
-	uint32_t tlb_clock;		    /* counts flushes: mm_flush.c */
+	_Atomic uint32_t tlb_clock;	    /* counts flushes and releases: mm_flush.c */
 	uint64_t map_pages;		    /* of RAM in the memory map; at first all that it has */
 	/* XENMEM_set_memory_map's; NULL: one entry of RAM, map_pages long. */
 	struct e820_entry *memory_map; /* memory_map.c */

@@ -9,6 +9,7 @@
 
 #include "vmm/gdb/debugger.h"
 #include "pvabi/fault.h"
+#include "pvabi/mm.h"
 #include "vmm/inspect/look.h"
 #include "vmm/stats.h"
 #include "vmm/resident/area.h"
@@ -182,6 +183,18 @@ static void virtual_exit(struct cpu *c, struct guest *g, const struct cpu_exit *
 	}
 }
 
+/* Nobody waits for a vcpu that sleeps to forget its translations: it does so when it wakes. */
+static void tlb_rest(struct cpu *c, bool rests)
+{
+	struct vcpu *v = c->vcpu;
+
+	c->flush_all |= !rests;
+	if (ring3_is_on(c))
+		ring3_tlb_rest(c, rests);
+	else
+		mm_tlb_flushed(v, rests ? MM_TLB_NONE : mm_tlb_now(v->domain));
+}
+
 /* Until no pause flag is set, or the domain ends. */
 static void wait_runnable(struct cpu *c, struct guest *g)
 {
@@ -196,6 +209,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 	else
 		c->blocks++;
 	atomic_store(&c->at_rest, true);
+	tlb_rest(c, true);
 	uint32_t pause;
 	int state = -1;
 	bool told = false;
@@ -225,6 +239,7 @@ static void wait_runnable(struct cpu *c, struct guest *g)
 		else
 			cpu_sleep(c, deadline ? deadline - now : CPU_SLEEP_FOREVER);
 	}
+	tlb_rest(c, false);
 	atomic_store(&c->at_rest, false);
 	vcpu_runstate_change(v, RUNSTATE_running, ops->system_time(v->domain));
 	steal_skip(c);

@@ -61,6 +61,40 @@ START_TEST(a_frame_that_was_writable_is_flushed_before_it_is_a_table)
 }
 END_TEST
 
+/* A frame of its own each time: whether making it a table flushed, and whom. */
+static unsigned flushed_for_a_table(uint64_t l1, unsigned slot)
+{
+	uint64_t f = test_frame(t);
+	unsigned before = t->tlb_flushes;
+	struct vcpu *second = t->d->vcpu[1];
+
+	ck_assert_int_eq(mm_update(t, maddr(l1, slot), entry(f, LEAF | PTE_RW)), 0);
+	uint32_t early = mm_tlb_now(t->d);
+	ck_assert_int_eq(mm_update(t, maddr(l1, slot), 0), 0);
+	if (slot == 0)
+		mm_tlb_flushed(second, mm_tlb_now(t->d));
+	else if (slot == 1)
+		mm_tlb_flushed(second, early);
+	ck_assert_int_eq(mm_ext(t, MMUEXT_PIN_L1_TABLE, f, 0), 0);
+	return t->tlb_flushes == before ? 0 : t->tlb_flush_vcpus;
+}
+
+START_TEST(who_loads_tables_or_sleeps_is_not_waited_for)
+{
+	uint64_t l1 = test_frame(t);
+
+	ck_assert_int_eq(mm_ext(t, MMUEXT_PIN_L1_TABLE, l1, 0), 0);
+	/* Loaded after the frame was released, and before. */
+	ck_assert_uint_eq(flushed_for_a_table(l1, 0), 1);
+	ck_assert_uint_eq(flushed_for_a_table(l1, 1), 3);
+	mm_tlb_flushed(t->d->vcpu[1], MM_TLB_NONE);
+	ck_assert_uint_eq(flushed_for_a_table(l1, 2), 1);
+	/* A flush that was asked for is for it, too. */
+	ck_assert_int_eq(mm_ext(t, MMUEXT_TLB_FLUSH_ALL, 0, 0), 0);
+	ck_assert_uint_eq(t->tlb_flush_vcpus, ~0u);
+}
+END_TEST
+
 START_TEST(the_flush_clock_wraps)
 {
 	struct domain *d = t->d;
@@ -156,6 +190,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_frame_that_was_writable_is_flushed_before_it_is_a_table,
+		who_loads_tables_or_sleeps_is_not_waited_for,
 		the_flush_clock_wraps,
 		a_frame_given_back_in_use_goes_with_its_last_reference,
 		counts_do_not_overflow,

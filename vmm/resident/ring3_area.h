@@ -115,6 +115,7 @@ struct ring3_area {
 	uint32_t timer_set;   /* vcpu.timer[TIMER_SINGLESHOT] was written to */
 	uint64_t armed;	      /* as resident_area.armed */
 	uint64_t deadline;    /* of that timer, as known here */
+	uint32_t left_at;     /* mm_tlb_now() when the guest was last gone on with */
 	uint32_t sent;	      /* something was counted in ring3_domain.sent */
 	uint32_t unused;      /* a frame given back lost its last reference */
 	uint32_t crashed;     /* a handler found that the domain cannot go on */

@@ -18,19 +18,29 @@ void ring3_lock_wait(_Atomic uint32_t *word, uint32_t val)
 	futex_wait(word, val, &t);
 }
 
-/* Whose translations are how old: of both sides, for who holds both locks. */
-static void read_tlb_times(const struct ring3 *r, struct domain *d)
+/* Whose translations are how old: of both sides, for who holds both locks. Inside, vcpus go on
+ * setting their own. */
+static void read_tlb_times(struct ring3 *r, struct domain *d)
 {
-	d->tlb_clock = r->domain->domain.tlb_clock;
+	d->tlb_clock = mm_tlb_now(&r->domain->domain);
 	for (unsigned i = 0; i < d->nr_vcpus; i++)
-		d->vcpu[i]->tlb_time = r->cpu[i].vcpu->tlb_time;
+		d->vcpu[i]->tlb_time = r->tlb_time[i] = r->cpu[i].vcpu->tlb_time;
 }
 
 static void write_tlb_times(const struct ring3 *r, const struct domain *d)
 {
-	r->domain->domain.tlb_clock = d->tlb_clock;
+	r->domain->domain.tlb_clock = mm_tlb_now(d);
 	for (unsigned i = 0; i < d->nr_vcpus; i++)
-		r->cpu[i].vcpu->tlb_time = d->vcpu[i]->tlb_time;
+		if (d->vcpu[i]->tlb_time != r->tlb_time[i])
+			r->cpu[i].vcpu->tlb_time = d->vcpu[i]->tlb_time;
+}
+
+void ring3_tlb_rest(struct cpu *c, bool rests)
+{
+	const struct ring3 *r = ring3_of(c);
+
+	mm_tlb_flushed(r->cpu[c->vcpu->id].vcpu,
+		       rests ? MM_TLB_NONE : mm_tlb_now(&r->domain->domain));
 }
 
 /* Like pv_lock(), but the guest may keep it for ever. */

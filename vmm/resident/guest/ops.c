@@ -4,6 +4,7 @@
  * which translates the pointers).
  */
 #include "pvabi/bounce.h"
+#include "pvabi/mm.h"
 #include "vmm/bell.h"
 #include "vmm/clock.h"
 #include "vmm/cpu.h"
@@ -11,8 +12,13 @@
 
 static void load_cr3(uint64_t cr3)
 {
-	resident_area()->cr3 = cr3;
+	struct resident_area *r = resident_area();
+	struct vcpu *v = shared(r->vcpu);
+	uint32_t now = mm_tlb_now(shared(v->domain));
+
+	r->cr3 = cr3;
 	__asm__ volatile("movq %0, %%cr3" ::"r"(cr3) : "memory");
+	mm_tlb_flushed(v, now);
 }
 
 static uint64_t call(enum resident_call nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)

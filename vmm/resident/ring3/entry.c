@@ -101,6 +101,7 @@ static unsigned leave(struct vcpu *v, struct ring3_area *a, struct cpu_user_regs
 	bool timer = wants_timer(v, a);
 	if (timer || !can_load(v))
 		return R3_DONE;
+	a->left_at = mm_tlb_now(v->domain);
 	if (v->kernel_mode)
 		return R3_RESUME;
 	g->cr3 = v->guest_table_user << PAGE_SHIFT;
@@ -115,6 +116,9 @@ unsigned ring3_entry(struct cpu_user_regs *f, struct ring3_area *a)
 	struct privileged_insn insn;
 
 	a->cr3 = v->guest_table << PAGE_SHIFT;
+	/* The gates load the kernel's tables. */
+	if (f->entry_vector != RES_VECTOR_SYSCALL)
+		mm_tlb_flushed(v, a->left_at);
 	if (is_syscall(f, a, cr2)) {
 		f->entry_vector = RES_VECTOR_SYSCALL;
 		f->rip = f->rcx;

@@ -39,9 +39,13 @@ static void descriptors_changed(struct vcpu *v)
 
 static void load_cr3(struct ring3_area *a, uint64_t cr3)
 {
+	struct vcpu *v = ring3_vcpu();
+	uint32_t now = mm_tlb_now(v->domain);
+
 	a->cr3 = cr3;
 	ring3_gate()->kernel_cr3 = cr3;
 	((void (*)(uint64_t))a->load_cr3)(cr3);
+	mm_tlb_flushed(v, now);
 }
 
 void ring3_load_tables(struct vcpu *v)
