@@ -67,8 +67,8 @@ struct vcpu {
 	uint64_t fs_base, gs_base_kernel, gs_base_user;
 	uint64_t kernel_sp;
 	uint64_t kernel_ss;
-	uint64_t ctrlreg[8]; /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
-	unsigned iopl;	     /* virtual IOPL (PHYSDEVOP_set_iopl) */
+	uint64_t ctrlreg[8];	   /* virtual CR0 (TS, WP, ...), CR2 unused, CR4 as guest sees it */
+	unsigned iopl;		   /* virtual IOPL (PHYSDEVOP_set_iopl) */
 	_Atomic uint32_t tlb_time; /* domain.tlb_clock of its last flush: mm_flush.c */
 
 	struct guest_callback event_callback, failsafe_callback, syscall_callback,

@@ -99,7 +99,7 @@ struct resident_area {
 	uint32_t to_ring;   /* vcpus with events */
 	SHARED_PTR(struct cpu) cpu;
 	uint32_t bells; /* vmm/bell.h: there are some; 2: who rings may wait for what follows */
-	uint32_t eoi;	/* bit 0, KVM's: the bell that it just delivered ends when this is cleared */
+	uint32_t eoi; /* bit 0, KVM's: the bell that it just delivered ends when this is cleared */
 	uint64_t call, arg[4], result;
 	struct resident_counts count;
 };

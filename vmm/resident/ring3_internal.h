@@ -14,9 +14,9 @@ struct ring3 {
 	struct machine *machine;
 	struct monitor *monitor;
 	struct ring3_domain *domain;
-	uint64_t exits;	    /* machine address of the page of exits */
-	uint64_t next, end; /* frames */
-	bool broken;	    /* somebody did not give its lock back */
+	uint64_t exits;		      /* machine address of the page of exits */
+	uint64_t next, end;	      /* frames */
+	bool broken;		      /* somebody did not give its lock back */
 	uint32_t tlb_time[MAX_VCPUS]; /* as read with the lock */
 	pthread_mutex_t gates_lock;
 	unsigned nr_on; /* vcpus: without any the gates are not used */
