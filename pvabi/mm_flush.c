@@ -69,6 +69,8 @@ void mm_tlb_flush_since(struct domain *d, uint32_t stamp)
 	uint32_t mask = 0;
 	struct vcpu *v;
 
+	/* A vcpu that is not seen to have woken has yet to walk the tables as they are now. */
+	atomic_thread_fence(memory_order_seq_cst);
 	for_each_vcpu (d, v)
 		if (atomic_load_explicit(&v->tlb_time, memory_order_relaxed) <= stamp)
 			mask |= 1u << v->id;

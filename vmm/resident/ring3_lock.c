@@ -18,13 +18,18 @@ void ring3_lock_wait(_Atomic uint32_t *word, uint32_t val)
 	futex_wait(word, val, &t);
 }
 
-/* Whose translations are how old: of both sides, for who holds both locks. Inside, vcpus go on
- * setting their own. */
+/* Whose translations are how old: of both sides, for who holds both locks. Meanwhile vcpus go on
+ * setting their own: what was read is then too old, which is a flush too many; so one that sleeps,
+ * and may wake, has none. */
 static void read_tlb_times(struct ring3 *r, struct domain *d)
 {
 	d->tlb_clock = mm_tlb_now(&r->domain->domain);
-	for (unsigned i = 0; i < d->nr_vcpus; i++)
-		d->vcpu[i]->tlb_time = r->tlb_time[i] = r->cpu[i].vcpu->tlb_time;
+	for (unsigned i = 0; i < d->nr_vcpus; i++) {
+		uint32_t time = r->cpu[i].vcpu->tlb_time;
+
+		r->tlb_time[i] = time == MM_TLB_NONE ? 0 : time;
+		d->vcpu[i]->tlb_time = r->tlb_time[i];
+	}
 }
 
 static void write_tlb_times(const struct ring3 *r, const struct domain *d)
