@@ -102,6 +102,7 @@ go_on:
 kicked:
 	drain_stores();
 	sig[me] = 0;
+#ifdef SCENARIO_spin
 	if
 	:: !queued ->
 		/* Something that KVM has to deliver goes first (must_go_on), but what handles
@@ -112,6 +113,7 @@ kicked:
 #endif
 	:: true -> skip
 	fi;
+#endif
 	in_guest[me] = 0;
 	kick[me] = 0;
 	goto loop;
